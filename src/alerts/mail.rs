@@ -1,0 +1,37 @@
+//! The mails people get: what happened, what it means, what to do, what happens next.
+//!
+//! One struct per mail, one file each; `render()` turns it into a subject, a text part and an HTML part. The words live
+//! in the struct's file and are said once: both parts are laid out from the same `Letter`, so they cannot
+//! drift apart. This module knows nothing of the database, of SMTP or of when a mail is due.
+//!
+//! Invariant: nothing that somebody typed (a name, a provider's message) can add a header, a line or a tag.
+
+mod lapsed;
+mod letter;
+mod operator_fault;
+mod operator_fault_resolved;
+mod outage_closed;
+mod outage_opened;
+mod recovered;
+mod wrapping;
+
+pub use lapsed::Lapsed;
+pub use operator_fault::OperatorFault;
+pub use operator_fault_resolved::OperatorFaultResolved;
+pub use outage_closed::OutageClosed;
+pub use outage_opened::OutageOpened;
+pub use recovered::Recovered;
+
+/// A mail, ready to be put into an envelope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// One line.
+    pub subject: String,
+    /// The `text/plain` part.
+    pub text: String,
+    /// The `text/html` part: no images, nothing remote.
+    pub html: String,
+}
+
+#[cfg(test)]
+mod samples;

@@ -1,0 +1,82 @@
+//! To the operator: a provider is out, and its orders wait.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Rendered,
+    letter::{Letter, Section, Tone},
+};
+use crate::{provider::Provider, words};
+
+/// The most characters of evidence that are repeated.
+const EVIDENCE_LENGTH: usize = 300;
+
+/// What the operator is told when a provider-wide failure opens.
+#[derive(Clone, Copy, Debug)]
+pub struct OutageOpened<'a> {
+    /// Who is out.
+    pub provider: Provider,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Why we think so.
+    pub evidence: &'a str,
+    /// Orders that wait for it now.
+    pub waiting_orders: u64,
+}
+
+impl OutageOpened<'_> {
+    /// The mail in both its parts.
+    pub fn render(&self) -> Result<Rendered, askama::Error> {
+        let title = self.provider.title();
+        let status_page = match self.provider {
+            Provider::Quickbooks => "status.developer.intuit.com",
+            Provider::Hubspot => "status.hubspot.com",
+        };
+        let waiting = match self.waiting_orders {
+            0 => "No order waits for it yet.".to_owned(),
+            1 => "1 order waits for it now.".to_owned(),
+            n => format!("{} wait for it now.", words::count(n, "order")),
+        };
+        Letter {
+            subject: format!("Outage at {title} since {}", words::instant(self.since)),
+            preheader: format!("{} There is nothing to do.", self.whose_orders()),
+            tone: Tone::Notice,
+            heading: format!("{title} is out"),
+            greeting: None,
+            opening: vec![format!("{title} does not answer as it should. This is what we saw:"), {
+                words::line(self.evidence, EVIDENCE_LENGTH)
+            }],
+            meaning: Some(Section::new(
+                "What this means",
+                [format!(
+                    "{} {waiting} No connection changes its state because of it, and owners are not mailed.",
+                    self.whose_orders()
+                )],
+            )),
+            steps: Vec::new(),
+            button: None,
+            next: Some(Section::new(
+                "What happens next, by itself",
+                [format!(
+                    "One probe asks {title} again, with growing pauses. When it answers, the flow starts slowly and then \
+                     drains the queue, and you get an all-clear. There is nothing to do; {title} reports its own state at \
+                     {status_page}."
+                )],
+            )),
+            facts: vec![
+                ("Provider", title.to_owned()),
+                ("Since", words::instant(self.since)),
+                ("Waiting orders", words::number(self.waiting_orders)),
+            ],
+            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+        }
+        .render()
+    }
+
+    fn whose_orders(&self) -> &'static str {
+        match self.provider {
+            Provider::Quickbooks => "Orders wait here and use up no attempts, however long it lasts.",
+            Provider::Hubspot => "New orders stay in HubSpot and are fetched afterwards, however long it lasts.",
+        }
+    }
+}

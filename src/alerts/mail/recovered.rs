@@ -1,0 +1,84 @@
+//! To the owner: the connection works again.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Rendered,
+    letter::{Letter, Section, Tone},
+};
+use crate::{provider::Provider, words};
+
+/// The all-clear that closes the incident a [`super::Lapsed`] opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Recovered<'a> {
+    /// The account's name.
+    pub account: &'a str,
+    /// Whom the mail greets.
+    pub owner_name: &'a str,
+    /// Where the connection is.
+    pub provider: Provider,
+    /// The company or portal, as the provider names it.
+    pub company: &'a str,
+    /// When it was connected again.
+    pub recovered_at: DateTime<Utc>,
+    /// When it had lapsed.
+    pub lapsed_at: DateTime<Utc>,
+    /// Orders that waited and are flowing now.
+    pub waiting_orders: u64,
+    /// Where the owner can ask for help.
+    pub support_contact: Option<&'a str>,
+}
+
+impl Recovered<'_> {
+    /// The mail in both its parts.
+    pub fn render(&self) -> Result<Rendered, askama::Error> {
+        let (title, account, company) = (self.provider.title(), words::name(self.account), words::name(self.company));
+        let mut footer = Vec::new();
+        if let Some(contact) = self.support_contact {
+            footer.push(format!("Questions? Write to {}.", words::name(contact)));
+        }
+        footer.push(format!(
+            "You get this mail because you look after the connection between HubSpot and QuickBooks for {account}."
+        ));
+        Letter {
+            subject: format!("All clear: {title} is connected again for {account}"),
+            preheader: self.flowing(),
+            tone: Tone::Good,
+            heading: format!("{title} is connected again"),
+            greeting: Some(format!("Hello {},", words::name(self.owner_name))),
+            opening: vec![format!(
+                "Thank you. “{company}” in {title} is connected again since {}.",
+                words::instant(self.recovered_at)
+            )],
+            meaning: Some(Section::new("What this means", [self.flowing()])),
+            steps: Vec::new(),
+            button: None,
+            next: Some(Section::new(
+                "What happens next, by itself",
+                ["There is nothing for you to do. We look after the connection from here and write again only if it \
+                  needs you."
+                    .to_owned()],
+            )),
+            facts: vec![
+                ("Account", account),
+                ("Connected again", words::instant(self.recovered_at)),
+                ("Had stopped", words::instant(self.lapsed_at)),
+                ("Was out for", words::span(self.recovered_at - self.lapsed_at)),
+            ],
+            footer,
+        }
+        .render()
+    }
+
+    fn flowing(&self) -> String {
+        match (self.provider, self.waiting_orders) {
+            (Provider::Hubspot, 0) => "We are fetching every order that came in meanwhile; none was lost.".to_owned(),
+            (Provider::Quickbooks, 0) => "No order had to wait, and new ones flow as usual.".to_owned(),
+            (_, 1) => "The order that waited is on its way into QuickBooks now; it arrives once.".to_owned(),
+            (_, n) => format!(
+                "The {} that waited are on their way into QuickBooks now, oldest first; each arrives once.",
+                words::count(n, "order")
+            ),
+        }
+    }
+}

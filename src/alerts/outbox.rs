@@ -1,0 +1,247 @@
+//! From the outbox to the SMTP server. A server that is away or refuses loses nothing: the mail stays and is tried again
+//! with growing pauses. A mail's Message-ID is fixed when it is queued, so a copy that was handed over just before a crash
+//! can be recognised by whoever receives it.
+
+use std::{sync::Arc, time::Duration};
+
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
+    message::{
+        Mailbox, MultiPart,
+        header::{Header, HeaderName, HeaderValue},
+    },
+    transport::smtp::authentication::Credentials,
+};
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+use sqlx::PgPool;
+use tokio::sync::Notify;
+use tracing::{info, warn};
+
+use super::{
+    mail::Rendered,
+    telling::{self, Told},
+};
+use crate::{
+    clock::Clock,
+    config::{self, SmtpSecurity},
+    links::ReconnectLinks,
+    retry::{Backoff, later},
+    store::{self, mails},
+    telemetry::Metrics,
+};
+
+const AT_ONCE: i64 = 10;
+
+/// Sends what waits in the outbox. Cheap to clone.
+#[derive(Clone)]
+pub struct Outbox {
+    pool: PgPool,
+    clock: Clock,
+    alerts: config::Alerts,
+    smtp: config::Smtp,
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    links: ReconnectLinks,
+    daemon: Arc<str>,
+    metrics: Metrics,
+    wake: Arc<Notify>,
+}
+
+/// Everything an outbox is made of.
+pub struct Parts {
+    /// The database.
+    pub pool: PgPool,
+    /// What time it is.
+    pub clock: Clock,
+    /// How mails are retried, and whom owners may ask.
+    pub alerts: config::Alerts,
+    /// The server.
+    pub smtp: config::Smtp,
+    /// Makes the links in mails.
+    pub links: ReconnectLinks,
+    /// Who we are in leases.
+    pub daemon: Arc<str>,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// What a round did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Mails handed over.
+    pub sent: u32,
+    /// Mails to be tried again.
+    pub failed: u32,
+}
+
+/// Why a mail did not go out.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("the mail cannot be built: {0}")]
+    Build(String),
+    #[error("the SMTP server did not take it: {0}")]
+    Smtp(#[from] lettre::transport::smtp::Error),
+}
+
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+impl Outbox {
+    /// Puts it together; nothing is connected yet.
+    ///
+    /// # Errors
+    /// When the TLS settings of the SMTP server cannot be made.
+    pub fn new(parts: Parts) -> Result<Self, lettre::transport::smtp::Error> {
+        let Parts { pool, clock, alerts, smtp, links, daemon, metrics } = parts;
+        let transport = transport(&smtp)?;
+        Ok(Self { pool, clock, alerts, smtp, transport, links, daemon, metrics, wake: Arc::default() })
+    }
+
+    /// Sends every mail that is due.
+    ///
+    /// # Errors
+    /// Database trouble: a claimed mail is due again when its lease runs out.
+    pub async fn round(&self) -> Result<Report, store::Error> {
+        let mut report = Report::default();
+        loop {
+            let claims = {
+                let mut conn = self.pool.acquire().await?;
+                // Long enough for a slow server to take all of them.
+                let lease = self.smtp.timeout * (AT_ONCE as u32 + 1);
+                mails::claim_due(&mut conn, self.clock.now(), &self.daemon, lease, AT_ONCE).await?
+            };
+            if claims.is_empty() {
+                return Ok(report);
+            }
+            for claim in &claims {
+                match self.one(claim).await? {
+                    true => report.sent += 1,
+                    false => report.failed += 1,
+                }
+            }
+        }
+    }
+
+    /// How long nothing is due.
+    ///
+    /// # Errors
+    /// Database trouble.
+    pub async fn idle_for(&self) -> Result<Duration, store::Error> {
+        let mut conn = self.pool.acquire().await?;
+        let due = mails::next_due(&mut conn).await?;
+        let until = due.map(|at| (at - self.clock.now()).to_std().unwrap_or_default());
+        // Another daemon's claim is due in the past: do not spin on it. A new alert of another daemon is that daemon's.
+        let (least, most) = (Duration::from_millis(500), Duration::from_secs(30));
+        Ok(until.unwrap_or(most).clamp(least, most))
+    }
+
+    /// Waits for as long as there is nothing to do; a new alert ends the wait.
+    pub async fn idle(&self, at_most: Duration) {
+        let _woken = tokio::time::timeout(at_most, self.wake.notified()).await;
+    }
+
+    /// Ends the wait, because an alert was written.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Ends the wait if something may have written an alert.
+    pub fn wake_if(&self, condition: bool) {
+        if condition {
+            self.wake();
+        }
+    }
+
+    /// Whether the SMTP server answers and lets us in.
+    ///
+    /// # Errors
+    /// What it says.
+    pub async fn probe(&self) -> Result<(), String> {
+        match self.transport.test_connection().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("it does not answer to NOOP".to_owned()),
+            Err(error) => Err(crate::telemetry::chain(&error)),
+        }
+    }
+
+    async fn one(&self, claim: &mails::Claim) -> Result<bool, store::Error> {
+        let now = self.clock.now();
+        let told = {
+            let mut conn = self.pool.acquire().await?;
+            telling::tell(&mut conn, claim, &self.links, &self.alerts, now).await?
+        };
+        let sent = match told {
+            Ok(told) => self.send(claim, told).await,
+            Err(unrendered) => Err(Failed::Build(unrendered)),
+        };
+        let mut conn = self.pool.acquire().await?;
+        match sent {
+            Ok(()) => {
+                mails::sent(&mut conn, claim, self.clock.now()).await?;
+                self.metrics.count_mail("sent");
+                info!(mail_id = %claim.id, alert_id = %claim.alert_id, step = ?claim.step, "mail handed over");
+                Ok(true)
+            }
+            Err(failed) => {
+                let backoff = Backoff { min: self.alerts.retry_min, max: self.alerts.retry_max };
+                let attempts = u32::try_from(claim.attempts).unwrap_or(1);
+                let retry_at = later(self.clock.now(), backoff.pause(attempts, rand::random(), None));
+                // Servers quote the address they refuse; it belongs neither in a log nor in the table of errors.
+                let words = crate::telemetry::chain(&failed).replace(&claim.recipient, "the recipient");
+                mails::retry(&mut conn, claim, &words, retry_at).await?;
+                self.metrics.count_mail("failed");
+                warn!(mail_id = %claim.id, error = words, %retry_at, "mail not handed over, tried again: check [smtp] \
+                    with `lamplighter doctor`");
+                Ok(false)
+            }
+        }
+    }
+
+    async fn send(&self, claim: &mails::Claim, told: Told) -> Result<(), Failed> {
+        let built = self.message(claim, told).map_err(Failed::Build)?;
+        self.transport.send(built).await?;
+        Ok(())
+    }
+
+    fn message(&self, claim: &mails::Claim, told: Told) -> Result<Message, String> {
+        let address = claim.recipient.parse().map_err(|error| format!("the recipient's address: {error}"))?;
+        let Rendered { subject, text, html } = told.rendered;
+        let domain = self.smtp.from.email.domain();
+        Message::builder()
+            .from(self.smtp.from.clone())
+            .to(Mailbox::new(told.recipient_name, address))
+            .subject(subject)
+            .message_id(Some(format!("<{}@{domain}>", claim.id)))
+            .date(std::time::SystemTime::from(self.clock.now()))
+            .header(AutoSubmitted)
+            .multipart(MultiPart::alternative_plain_html(text, html))
+            .map_err(|error| error.to_string())
+    }
+}
+
+fn transport(smtp: &config::Smtp) -> Result<AsyncSmtpTransport<Tokio1Executor>, lettre::transport::smtp::Error> {
+    let builder = match smtp.security {
+        SmtpSecurity::None => AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host),
+        SmtpSecurity::StartTls => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(&smtp.host)?,
+        SmtpSecurity::Tls => AsyncSmtpTransport::<Tokio1Executor>::relay(&smtp.host)?,
+    };
+    let mut builder = builder.port(smtp.port).timeout(Some(smtp.timeout));
+    if let (Some(username), Some(password)) = (&smtp.username, &smtp.password) {
+        builder = builder.credentials(Credentials::new(username.clone(), password.expose_secret().to_owned()));
+    }
+    Ok(builder.build())
+}

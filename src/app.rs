@@ -1,0 +1,344 @@
+//! Builds everything from the configuration. [`App::background`] is the list of what runs by itself.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+use sqlx::{PgPool, postgres::PgConnectOptions};
+use tokio::net::TcpListener;
+use tracing::info;
+use uuid::Uuid;
+
+use crate::{
+    alerts::outbox::{self, Outbox},
+    clock::Clock,
+    config::{Config, ProviderConfig},
+    health::Health,
+    keeper::{self, Keeper, spool::Spool},
+    lifecycle::{Round, Supervisor},
+    links::ReconnectLinks,
+    orders::{dispatch::Dispatch, intake::Intake},
+    outage::OutageWatch,
+    provider::{self, HttpOptions, Providers},
+    store::{self, embedded, vault_keys},
+    telemetry::Metrics,
+    vault::{self, Place, Vault},
+    web::{self, Web},
+};
+
+/// The text that is sealed under every vault key, so that a key is known to be the right one.
+const VAULT_CANARY: &str = "lamplighter";
+
+/// Everything, put together. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The database.
+    pub pool: PgPool,
+    /// Keeps tokens alive.
+    pub keeper: Keeper,
+    /// HubSpot to queue.
+    pub intake: Intake,
+    /// Queue to QuickBooks.
+    pub dispatch: Dispatch,
+    /// Alerts to mail.
+    pub outbox: Outbox,
+    /// The checks.
+    pub health: Health,
+    /// Links for owners.
+    pub links: ReconnectLinks,
+    /// Pages, callbacks, health.
+    pub web: Web,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// The database of a configuration: a server of somebody else's, or our own for as long as this lives.
+pub struct Database {
+    /// Connections to it, schema up to date.
+    pub pool: PgPool,
+    embedded: Option<embedded::Server>,
+}
+
+impl Database {
+    /// Connects to `database.url`, or to our own server under `data_dir`: the one that another lamplighter process runs
+    /// there already (if `share` allows), else one that is started now and stopped by [`Database::close`].
+    ///
+    /// # Errors
+    /// No server, or none that can be used; each with what to do.
+    pub async fn open(config: &Config, share: bool) -> anyhow::Result<Self> {
+        let (options, server) = match &config.database.url {
+            Some(url) => {
+                // The parser's own message may quote the URL, and with it the password.
+                let options = url.expose_secret().parse::<PgConnectOptions>().ok();
+                let hint = "database.url cannot be read: write it like postgres://user:password@host:5432/lamplighter";
+                (options.context(hint)?, None)
+            }
+            None => Self::own(config, share).await?,
+        };
+        let (most, timeout) = (config.database.max_connections, config.database.connect_timeout);
+        let pool = store::open(options, most, timeout).await?;
+        Ok(Self { pool, embedded: server })
+    }
+
+    async fn own(config: &Config, share: bool) -> anyhow::Result<(PgConnectOptions, Option<embedded::Server>)> {
+        let options = embedded::Options {
+            root: config.data_dir.join("postgres"),
+            bin_dir: config.database.postgres_bin_dir.clone(),
+            durable: true,
+        };
+        if share && let Some(options) = embedded::running(&options.root) {
+            return Ok((options.database(embedded::DATABASE), None));
+        }
+        let server = tokio::task::spawn_blocking(move || embedded::Server::start(&options)).await??;
+        info!(version = server.version(), "our own Postgres runs under data_dir");
+        let options = embedded::ensure_database(&server, embedded::DATABASE).await?;
+        Ok((options, Some(server)))
+    }
+
+    /// Closes all connections and stops our own server, if this started it.
+    ///
+    /// # Errors
+    /// When the server does not stop.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.pool.close().await;
+        if let Some(mut server) = self.embedded {
+            tokio::task::spawn_blocking(move || server.stop()).await??;
+        }
+        Ok(())
+    }
+}
+
+impl App {
+    /// Puts everything together over an open database. Nothing runs yet.
+    ///
+    /// # Errors
+    /// A vault key that is missing or wrong, a spool that cannot be written, TLS that cannot be set up: each with what to
+    /// do.
+    pub async fn build(
+        config: &Config,
+        pool: PgPool,
+        clock: Clock,
+        links: &[(String, String)],
+    ) -> anyhow::Result<Self> {
+        let vault = Arc::new(Vault::load(&config.vault.keys_file)?);
+        unlock(&pool, &vault, &clock).await?;
+        let spool_at = config.data_dir.join("spool");
+        let spool = Spool::open(&spool_at).with_context(|| {
+            format!("cannot write {}: let the user who runs lamplighter own data_dir", spool_at.display())
+        })?;
+        let daemon: Arc<str> = daemon_name().into();
+        let metrics = Metrics::default();
+        let providers = providers(config)?;
+        let operator_email: Option<Arc<str>> =
+            config.alerts.operator_email.as_ref().map(|mailbox| mailbox.email.to_string().into());
+        let keeper = Keeper::new(keeper::Parts {
+            pool: pool.clone(),
+            vault: Arc::clone(&vault),
+            providers: providers.clone(),
+            clock: clock.clone(),
+            config: config.keeper.clone(),
+            spool: spool.clone(),
+            daemon: Arc::clone(&daemon),
+            operator_email: operator_email.clone(),
+            metrics: metrics.clone(),
+        });
+        let outages = OutageWatch::new(pool.clone(), clock.clone(), config.outage.clone(), operator_email.clone());
+        let intake =
+            Intake::new(pool.clone(), keeper.clone(), providers.clone(), config.orders.clone(), Arc::clone(&daemon));
+        let dispatch = Dispatch::new(
+            pool.clone(),
+            keeper.clone(),
+            providers.clone(),
+            outages,
+            config.orders.clone(),
+            Arc::clone(&daemon),
+            metrics.clone(),
+        );
+        let public_url = config.web.public_url.clone();
+        let reconnect = ReconnectLinks::new(Arc::clone(&vault), public_url, config.web.link_lifetime);
+        let outbox = Outbox::new(outbox::Parts {
+            pool: pool.clone(),
+            clock: clock.clone(),
+            alerts: config.alerts.clone(),
+            smtp: config.smtp.clone(),
+            links: reconnect.clone(),
+            daemon,
+            metrics: metrics.clone(),
+        })
+        .context("cannot set up TLS for the SMTP server: check smtp.host and smtp.security")?;
+        let health = Health {
+            pool: pool.clone(),
+            vault: Arc::clone(&vault),
+            providers: providers.clone(),
+            spool,
+            outbox: outbox.clone(),
+            clock: clock.clone(),
+            lateness_allowed: config.keeper.lease + Duration::from_secs(300),
+            operator_is_mailed: operator_email.is_some(),
+        };
+        let web = Web {
+            pool: pool.clone(),
+            vault,
+            providers,
+            keeper: keeper.clone(),
+            connected: wake_all(&keeper, &intake, &dispatch, &outbox),
+            links: reconnect.clone(),
+            health: health.clone(),
+            clock: clock.clone(),
+            config: config.web.clone(),
+            keeper_config: config.keeper.clone(),
+            support_contact: config.alerts.support_contact.as_deref().map(Arc::from),
+            metrics,
+            status_links: links.into(),
+        };
+        Ok(Self { pool, keeper, intake, dispatch, outbox, health, links: reconnect, web, clock })
+    }
+
+    /// Everything that runs by itself.
+    pub fn background(&self, supervisor: &mut Supervisor, listener: TcpListener) {
+        supervisor.spawn_rounds(KeeperLoop(self.clone()));
+        supervisor.spawn_rounds(IntakeLoop(self.clone()));
+        supervisor.spawn_rounds(DispatchLoop(self.clone()));
+        supervisor.spawn_rounds(OutboxLoop(self.clone()));
+        let (web, stop) = (self.web.clone(), supervisor.stop_token());
+        supervisor.spawn("web", async move {
+            if let Err(cause) = web::serve(listener, web, stop.cancelled_owned()).await {
+                tracing::error!(%cause, "the web server ended");
+            }
+        });
+    }
+}
+
+/// Renews what is due.
+struct KeeperLoop(App);
+
+impl Round for KeeperLoop {
+    const NAME: &'static str = "keeper";
+
+    async fn run(&self) -> Result<Duration, store::Error> {
+        let report = self.0.keeper.round().await?;
+        if report.lapsed + report.operator_fault + report.set_aside + report.renewed > 0 {
+            self.0.outbox.wake();
+        }
+        self.0.keeper.idle_for().await
+    }
+
+    async fn rest(&self, at_most: Duration) {
+        self.0.keeper.idle(at_most).await;
+    }
+}
+
+/// Takes orders in.
+struct IntakeLoop(App);
+
+impl Round for IntakeLoop {
+    const NAME: &'static str = "intake";
+
+    async fn run(&self) -> Result<Duration, store::Error> {
+        let report = self.0.intake.round().await?;
+        if report.received > 0 {
+            self.0.dispatch.wake();
+        }
+        self.0.outbox.wake_if(report.failed > 0);
+        self.0.intake.idle_for().await
+    }
+
+    async fn rest(&self, at_most: Duration) {
+        self.0.intake.idle(at_most).await;
+    }
+}
+
+/// Posts orders.
+struct DispatchLoop(App);
+
+impl Round for DispatchLoop {
+    const NAME: &'static str = "dispatch";
+
+    async fn run(&self) -> Result<Duration, store::Error> {
+        let report = self.0.dispatch.round().await?;
+        self.0.outbox.wake_if(report.held + report.posted > 0);
+        self.0.dispatch.idle_for().await
+    }
+
+    async fn rest(&self, at_most: Duration) {
+        self.0.dispatch.idle(at_most).await;
+    }
+}
+
+/// Sends mails.
+struct OutboxLoop(App);
+
+impl Round for OutboxLoop {
+    const NAME: &'static str = "outbox";
+
+    async fn run(&self) -> Result<Duration, store::Error> {
+        self.0.outbox.round().await?;
+        self.0.outbox.idle_for().await
+    }
+
+    async fn rest(&self, at_most: Duration) {
+        self.0.outbox.idle(at_most).await;
+    }
+}
+
+/// After a connect everything may have work: tokens to schedule, orders that waited, an all-clear.
+fn wake_all(keeper: &Keeper, intake: &Intake, dispatch: &Dispatch, outbox: &Outbox) -> Arc<dyn Fn() + Send + Sync> {
+    let (keeper, intake, dispatch, outbox) = (keeper.clone(), intake.clone(), dispatch.clone(), outbox.clone());
+    Arc::new(move || {
+        keeper.wake();
+        intake.wake();
+        dispatch.wake();
+        outbox.wake();
+    })
+}
+
+/// Checks that the keys at hand are those that this database depends on, and notes a new active one. Nothing is written
+/// unless all is well.
+async fn unlock(pool: &PgPool, vault: &Vault, clock: &Clock) -> anyhow::Result<()> {
+    let place = Place { table: "vault_keys", row: Uuid::nil(), field: "canary_sealed" };
+    let mut conn = pool.acquire().await.map_err(store::Error::from)?;
+    for used in vault_keys::list(&mut conn).await? {
+        vault.open(place, &used.canary_sealed).map_err(|cause| match cause {
+            vault::Error::UnknownKey(id) => anyhow::anyhow!(
+                "this database holds secrets sealed with the vault key {id}, which vault.keys_file does not hold: put \
+                 that key back into the file (keys can stand there together), or point database.url at another database"
+            ),
+            other => anyhow::Error::new(other).context("the database's own vault check does not open"),
+        })?;
+    }
+    if let Some(active) = vault.key_ids().next() {
+        let canary = vault.seal(place, &VAULT_CANARY.to_owned().into());
+        vault_keys::add(&mut conn, active, &canary, clock.now()).await?;
+    }
+    Ok(())
+}
+
+fn providers(config: &Config) -> anyhow::Result<Providers> {
+    let http = HttpOptions { spend_deadline: config.keeper.deadline, api_deadline: config.providers.timeout };
+    let quickbooks = config.providers.quickbooks.as_ref().map(settings);
+    let hubspot = config.providers.hubspot.as_ref().map(settings);
+    Ok(Providers::new(http, quickbooks, hubspot)?)
+}
+
+fn settings(config: &ProviderConfig) -> provider::Settings {
+    provider::Settings {
+        client_id: config.client_id.clone(),
+        client_secret: config.client_secret.clone(),
+        environment: config.environment.as_str().to_owned(),
+        scopes: config.scopes.clone(),
+        authorize_url: config.authorize_url.clone(),
+        token_url: config.token_url.clone(),
+        revoke_url: config.revoke_url.clone(),
+        introspect_url: config.introspect_url.clone(),
+        api_url: config.api_url.clone(),
+        api_version: config.api_version.clone(),
+    }
+}
+
+/// Host, process and a random tail: names this daemon in leases and in the ledger.
+fn daemon_name() -> String {
+    let host = std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).unwrap_or_default();
+    let host = Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or("daemon").to_owned();
+    let tail: u16 = rand::random();
+    format!("{host}/{}-{tail:04x}", std::process::id())
+}

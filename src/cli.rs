@@ -1,0 +1,189 @@
+//! The command line: the same nouns and verbs as everywhere else, one command per file. Human words by default, `--json`
+//! where a script would read them.
+//!
+//! Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 a check failed.
+
+mod account;
+mod config;
+mod connection;
+#[cfg(feature = "sandbox")]
+mod demo;
+mod doctor;
+mod key;
+mod order;
+mod output;
+#[cfg(feature = "sandbox")]
+mod sandbox;
+mod serve;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+use self::output::complain;
+use crate::{
+    app::Database,
+    config::{Config, Problems, Sources, environment},
+};
+
+/// Where the configuration is looked for when nobody names it.
+const USUAL_CONFIG: &str = "/etc/lamplighter/lamplighter.toml";
+
+/// Everything went well.
+const DONE: u8 = 0;
+/// Something did not work; it was said what.
+const FAILED: u8 = 1;
+/// The configuration is wrong; clap uses the same code for wrong usage.
+const MISCONFIGURED: u8 = 2;
+/// `doctor` found something that does not work.
+const UNHEALTHY: u8 = 3;
+
+/// Keeps QuickBooks Online and HubSpot OAuth tokens alive, and orders flowing between them.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 a check failed"
+)]
+struct Arguments {
+    /// Configuration file [default: /etc/lamplighter/lamplighter.toml, if it is there]
+    #[arg(short, long, global = true, env = "LAMPLIGHTER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one key over file and environment; can be repeated
+    #[arg(long = "set", global = true, value_name = "SECTION.KEY=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon
+    Serve,
+    /// Customers and their owners
+    #[command(subcommand)]
+    Account(account::Command),
+    /// Authorizations at QuickBooks and HubSpot
+    #[command(subcommand)]
+    Connection(connection::Command),
+    /// Orders on their way to QuickBooks
+    #[command(subcommand)]
+    Order(order::Command),
+    /// Keys that seal tokens at rest
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Check everything that must work, and say what to do where it does not
+    Doctor(doctor::Options),
+    /// Run the daemon against simulated providers and tell what happens
+    #[cfg(feature = "sandbox")]
+    Demo(demo::Options),
+    /// Serve a simulated Intuit, HubSpot and mailbox
+    #[cfg(feature = "sandbox")]
+    Sandbox(sandbox::Options),
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // reqwest and lettre take whatever TLS provider is installed; a second installation is refused and changes nothing.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(cause) => {
+            complain(&format!("the runtime cannot be started: {cause}"));
+            return ExitCode::from(FAILED);
+        }
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(code) => ExitCode::from(code),
+        Err(cause) => {
+            let misconfigured = cause.is::<Problems>() || cause.is::<crate::vault::Error>();
+            complain(&chain(&cause));
+            ExitCode::from(if misconfigured { MISCONFIGURED } else { FAILED })
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<u8> {
+    let Arguments { config, set, command } = arguments;
+    let sources =
+        || Sources { demo: false, file: config.clone().or_else(usual_config), env: environment(), flags: set.clone() };
+    match command {
+        Command::Serve => serve::run(load(sources())?).await,
+        Command::Account(command) => command.run(quiet(load(sources())?)).await,
+        Command::Connection(command) => command.run(quiet(load(sources())?)).await,
+        Command::Order(command) => command.run(quiet(load(sources())?)).await,
+        Command::Key(command) => command.run(&load(sources())?),
+        Command::Config(command) => command.run(sources()),
+        Command::Doctor(options) => options.run(quiet(load(sources())?)).await,
+        #[cfg(feature = "sandbox")]
+        Command::Demo(options) => options.run(environment(), set).await,
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(options) => options.run().await,
+    }
+}
+
+fn load(sources: Sources) -> Result<Config, Problems> {
+    let (config, warnings) = Config::load(sources)?;
+    for warning in warnings {
+        complain(&format!("warning: {warning}"));
+    }
+    Ok(config)
+}
+
+/// A command's own words are its output; the log shows only what goes wrong, unless a filter was set.
+fn quiet(config: Config) -> Config {
+    let filter = if config.log.filter == "info" { "warn" } else { config.log.filter.as_str() };
+    crate::telemetry::start(config.log.format, filter);
+    config
+}
+
+/// Opens the database for one command: the running daemon's own server, if it has one, else one for the moment.
+async fn database(config: &Config) -> anyhow::Result<Database> {
+    Database::open(config, true).await
+}
+
+fn usual_config() -> Option<PathBuf> {
+    Some(Path::new(USUAL_CONFIG)).filter(|path| path.exists()).map(Path::to_owned)
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write SECTION.KEY=VALUE, such as web.listen=127.0.0.1:8080")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+/// The error and its causes, one a line, without repeating what was said.
+fn chain(error: &anyhow::Error) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        if !lines.iter().any(|line| line.contains(&text)) {
+            lines.push(text);
+        }
+    }
+    lines.join("\n  because: ")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cause_that_was_said_is_not_said_twice() {
+        let error = anyhow::anyhow!("no route").context("cannot connect: no route").context("start failed");
+        assert_eq!(chain(&error), "start failed\n  because: cannot connect: no route");
+    }
+}

@@ -1,0 +1,112 @@
+//! `lamplighter account`: customers and their owners.
+
+use anyhow::bail;
+use clap::Subcommand;
+use uuid::Uuid;
+
+use super::{DONE, database, output};
+use crate::{
+    clock::Clock,
+    config::Config,
+    store::accounts::{self, Account},
+};
+
+/// The most rows that a list prints.
+const LIMIT: i64 = 1_000;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Add a customer
+    Add {
+        /// What the account is called; must be new
+        name: String,
+        /// Who is told when something needs them
+        #[arg(long)]
+        owner_name: String,
+        /// Where they are told
+        #[arg(long, value_name = "ADDRESS")]
+        owner_email: lettre::Address,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List customers
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, config: Config) -> anyhow::Result<u8> {
+        let database = database(&config).await?;
+        let done = async {
+            let mut conn = database.pool.acquire().await?;
+            match self {
+                Self::Add { name, owner_name, owner_email, json } => {
+                    let account = Account {
+                        id: Uuid::now_v7(),
+                        name: name.trim().to_owned(),
+                        owner_name: owner_name.trim().to_owned(),
+                        owner_email: owner_email.to_string(),
+                        created_at: Clock::system().now(),
+                    };
+                    add(&mut conn, &account, json).await
+                }
+                Self::List { json } => list(&mut conn, json).await,
+            }
+        };
+        let result = done.await;
+        database.close().await?;
+        result
+    }
+}
+
+async fn add(conn: &mut sqlx::PgConnection, account: &Account, json: bool) -> anyhow::Result<u8> {
+    if account.name.is_empty() {
+        bail!("an account needs a name: write it as the first argument");
+    }
+    if accounts::add(conn, account).await?.is_none() {
+        bail!(
+            "an account named {:?} exists already: choose another name, or see `lamplighter account list`",
+            account.name
+        );
+    }
+    if json {
+        output::json(account)?;
+    } else {
+        output::say(&format!("Added account {} ({}).", account.name, account.id));
+        output::say("Next: make a link that connects it, and send it to the owner:");
+        for provider in ["quickbooks", "hubspot"] {
+            output::say(&format!("  lamplighter connection link --account {:?} --provider {provider}", account.name));
+        }
+    }
+    Ok(DONE)
+}
+
+async fn list(conn: &mut sqlx::PgConnection, json: bool) -> anyhow::Result<u8> {
+    let (accounts, total) = accounts::overview(conn, LIMIT).await?;
+    if json {
+        output::json(&accounts)?;
+        return Ok(DONE);
+    }
+    let shown = accounts.len() as u64;
+    let rows = accounts.into_iter().map(|account| {
+        let connections =
+            account.connections.iter().map(|(provider, status)| format!("{provider} {}", status.as_str()));
+        vec![
+            account.name,
+            account.owner_name,
+            account.owner_email,
+            connections.collect::<Vec<_>>().join(", "),
+            account.waiting_orders.to_string(),
+        ]
+    });
+    let hint = "No account yet. Add one: lamplighter account add NAME --owner-name NAME --owner-email ADDRESS";
+    output::table(&["Account", "Owner", "Mail", "Connections", "Orders waiting"], rows.collect(), hint);
+    if shown < total {
+        output::say(&format!("Showing {shown} of {total}."));
+    }
+    Ok(DONE)
+}

@@ -1,0 +1,127 @@
+//! `lamplighter connection`: authorizations at QuickBooks and HubSpot.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{DONE, database, output};
+use crate::{
+    clock::Clock,
+    config::Config,
+    links::ReconnectLinks,
+    provider::Provider,
+    store::{accounts, connections},
+    vault::Vault,
+};
+
+const LIMIT: i64 = 1_000;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Print a signed link that connects or reconnects an account; whoever opens it needs no login
+    Link {
+        /// The account, by name or id
+        #[arg(long)]
+        account: String,
+        /// With whom
+        #[arg(long, value_enum)]
+        provider: Provider,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List connections, those that need attention first
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, config: Config) -> anyhow::Result<u8> {
+        let database = database(&config).await?;
+        let done = async {
+            let mut conn = database.pool.acquire().await?;
+            match self {
+                Self::Link { account, provider, json } => link(&mut conn, &config, &account, provider, json).await,
+                Self::List { json } => list(&mut conn, json).await,
+            }
+        };
+        let result = done.await;
+        database.close().await?;
+        result
+    }
+}
+
+async fn link(
+    conn: &mut sqlx::PgConnection,
+    config: &Config,
+    account: &str,
+    provider: Provider,
+    as_json: bool,
+) -> anyhow::Result<u8> {
+    let vault = Arc::new(Vault::load(&config.vault.keys_file)?);
+    let missing = || format!("there is no account {account:?}: see `lamplighter account list`");
+    let account = accounts::find(conn, account).await?.with_context(missing)?;
+    let configured = match provider {
+        Provider::Quickbooks => config.providers.quickbooks.is_some(),
+        Provider::Hubspot => config.providers.hubspot.is_some(),
+    };
+    if !configured {
+        output::complain(&format!(
+            "warning: the link will not work before providers.{provider}.client_id and client_secret are set"
+        ));
+    }
+    let links = ReconnectLinks::new(vault, config.web.public_url.clone(), config.web.link_lifetime);
+    let (url, link) = links.make(account.id, provider, Clock::system().now());
+    if as_json {
+        output::json(
+            &json!({ "url": url, "account_id": account.id, "provider": provider, "expires_at": link.expires_at }),
+        )?;
+    } else {
+        output::say(url.as_str());
+        // Only the link goes to standard output: it can be piped into a mail.
+        output::complain(&format!(
+            "Connects {} to {}; works until {}. Send it to {}.",
+            account.name,
+            provider.title(),
+            output::instant(link.expires_at),
+            account.owner_name
+        ));
+    }
+    Ok(DONE)
+}
+
+async fn list(conn: &mut sqlx::PgConnection, as_json: bool) -> anyhow::Result<u8> {
+    let connections = connections::overview(conn, LIMIT).await?;
+    if as_json {
+        output::json(&connections)?;
+        return Ok(DONE);
+    }
+    let now = Clock::system().now();
+    let or_dash = |at: Option<_>| at.map_or_else(|| "-".to_owned(), |at| crate::words::until(at, now));
+    let rows = connections.iter().map(|row| {
+        let status = match row.cause {
+            Some(cause) => format!("{}: {}", row.status.as_str(), cause.as_str()),
+            None => row.status.as_str().to_owned(),
+        };
+        vec![
+            row.account.clone(),
+            row.provider.to_string(),
+            format!("{} ({})", row.company_name, row.company_id),
+            status,
+            crate::words::until(row.access_expires_at, now),
+            or_dash(row.refresh_expires_at),
+            or_dash(row.refresh_hard_expires_at),
+            or_dash(row.renew_at),
+        ]
+    });
+    let headers =
+        ["Account", "Provider", "Company", "Status", "Access ends", "Refresh ends", "Hard cap", "Next renewal"];
+    let hint = "No connection yet. Make a link: lamplighter connection link --account NAME --provider quickbooks";
+    output::table(&headers, rows.collect(), hint);
+    Ok(DONE)
+}

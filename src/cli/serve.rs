@@ -1,0 +1,58 @@
+//! `lamplighter serve`: the daemon.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tracing::info;
+
+use super::{DONE, FAILED};
+use crate::{
+    app::{App, Database},
+    clock::Clock,
+    config::Config,
+    lifecycle::{self, End, Supervisor},
+    vault::Vault,
+};
+
+pub(super) async fn run(config: Config) -> anyhow::Result<u8> {
+    crate::telemetry::start(config.log.format, &config.log.filter);
+    config.require_providers()?;
+    // What costs nothing to check is checked before anything is started.
+    Vault::load(&config.vault.keys_file)?;
+    let listener = listen(&config).await?;
+    let database = Database::open(&config, false).await?;
+    let end = daemon(&config, &database, listener).await;
+    database.close().await?;
+    Ok(if end? == End::Asked { DONE } else { FAILED })
+}
+
+async fn daemon(config: &Config, database: &Database, listener: TcpListener) -> anyhow::Result<End> {
+    let app = App::build(config, database.pool.clone(), Clock::system(), &[]).await?;
+    let mut supervisor = Supervisor::new(grace(config));
+    app.background(&mut supervisor, listener);
+    lifecycle::ready();
+    info!(listen = %config.web.listen, public_url = %config.web.public_url, version = env!("CARGO_PKG_VERSION"), "lamplighter is up");
+    if let Err(cause) = app.outbox.probe().await {
+        tracing::warn!(
+            cause,
+            "the SMTP server cannot be used: mails wait in the outbox until it can; correct [smtp], then \
+            run `lamplighter doctor`"
+        );
+    }
+    Ok(supervisor.run().await)
+}
+
+/// Binds the port, or says what to do.
+pub(super) async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let at = config.web.listen;
+    TcpListener::bind(at).await.with_context(|| {
+        format!("cannot listen on {at}: another program (another lamplighter?) may use it; stop that or set web.listen")
+    })
+}
+
+/// What a stop must wait for at most: a spend that is under way, its commit, and an order.
+pub(super) fn grace(config: &Config) -> Duration {
+    let spend = config.keeper.deadline + config.keeper.commit_budget;
+    spend.max(config.providers.timeout) + Duration::from_secs(5)
+}

@@ -1,0 +1,53 @@
+//! How orders are fetched and delivered.
+
+use std::time::Duration;
+
+use super::reader::{Section, gather};
+
+/// `[orders]`.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    /// How often HubSpot is asked for changed orders.
+    pub poll_interval: Duration,
+    /// How far each question reaches back behind the last one.
+    pub overlap: Duration,
+    /// How often waiting orders are looked for.
+    pub dispatch_interval: Duration,
+    /// First pause after a transient failure.
+    pub retry_min: Duration,
+    /// Longest such pause.
+    pub retry_max: Duration,
+    /// How long one daemon owns a lane; longer than an API call's deadline.
+    pub lease: Duration,
+    /// Orders taken at once for one lane.
+    pub batch: u32,
+    /// Lanes served side by side.
+    pub concurrency: usize,
+    /// QuickBooks income account of items that we create.
+    pub income_account: String,
+    /// QuickBooks item that carries shipping.
+    pub shipping_item: String,
+    /// QuickBooks item that carries sales tax.
+    pub tax_item: String,
+}
+
+impl Orders {
+    pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
+        let pause = Duration::from_millis(100)..=Duration::from_hours(24);
+        let orders = gather!(Orders {
+            poll_interval: section.duration("poll_interval", pause.clone()),
+            overlap: section.duration("overlap", Duration::ZERO..=Duration::from_hours(7 * 24)),
+            dispatch_interval: section.duration("dispatch_interval", pause.clone()),
+            retry_min: section.duration("retry_min", pause.clone()),
+            retry_max: section.duration("retry_max", pause),
+            lease: section.duration("lease", Duration::from_secs(1)..=Duration::from_hours(1)),
+            batch: section.integer("batch", 1..=1_000),
+            concurrency: section.integer("concurrency", 1..=256),
+            income_account: section.text("income_account"),
+            shipping_item: section.text("shipping_item"),
+            tax_item: section.text("tax_item"),
+        });
+        section.ordered(("retry_min", orders.retry_min), ("retry_max", orders.retry_max));
+        Some(orders)
+    }
+}

@@ -1,0 +1,107 @@
+//! What the web side listens on and how the outside reaches it.
+
+use std::{net::SocketAddr, time::Duration};
+
+use url::Url;
+
+use super::{
+    problem::Fault,
+    reader::{Section, gather},
+};
+
+/// `[web]`.
+#[derive(Clone, Debug)]
+pub struct Web {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Where browsers reach us: scheme, host and port, no path.
+    pub public_url: Url,
+    /// How long a reconnect link works.
+    pub link_lifetime: Duration,
+    /// Who sees the status page.
+    pub status_page: StatusPage,
+}
+
+/// Who sees the status page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusPage {
+    /// Direct requests from this machine only, none that came through a proxy.
+    Local,
+    /// Everybody who reaches the port.
+    Open,
+    /// Nobody.
+    Off,
+}
+
+impl Web {
+    pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
+        Some(gather!(Web {
+            listen: section.address("listen"),
+            public_url: section.parsed("public_url", public_url),
+            link_lifetime: section.duration("link_lifetime", Duration::from_mins(5)..=Duration::from_hours(90 * 24)),
+            status_page: section.choice(
+                "status_page",
+                &[("local", StatusPage::Local), ("open", StatusPage::Open), ("off", StatusPage::Off)]
+            ),
+        }))
+    }
+}
+
+fn public_url(text: &str) -> Result<Url, Fault> {
+    let url = web_url(text, "OAuth providers refuse a redirect over plain http unless the host is localhost")?;
+    if url.path() == "/" {
+        Ok(url)
+    } else {
+        Err(Fault::new("has a path", "give the service a host name of its own and write only scheme and host"))
+    }
+}
+
+/// A URL of the web: https, or http on this machine; `why` says what plain http elsewhere would break.
+pub(super) fn web_url(text: &str, why: &str) -> Result<Url, Fault> {
+    let example = r#"write it like "https://host.example.com""#;
+    let url = Url::parse(text).map_err(|error| Fault::new(format!("is no URL: {error}"), example))?;
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err(Fault::new(format!("{}: is no web address", url.scheme()), example));
+    }
+    if url.scheme() == "http" && !is_this_machine(&url) {
+        return Err(Fault::new(format!("is not https: {why}"), "use https, or http with localhost for a trial"));
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return Err(Fault::new("has more than scheme, host and path", "take user, `?...` and `#...` out"));
+    }
+    Ok(url)
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_this_machine_only() {
+        for good in
+            ["https://a.example", "http://localhost:8737", "http://a.localhost", "http://127.3.2.1", "http://[::1]:1"]
+        {
+            assert!(public_url(good).is_ok(), "{good}");
+        }
+        for bad in ["http://a.example", "http://localhost.example", "http://10.0.0.1", "ftp://localhost", "a.example"] {
+            assert!(public_url(bad).is_err(), "{bad}");
+        }
+        assert!(public_url("http://a.example").is_err_and(|fault| fault.message.contains("OAuth providers refuse")));
+    }
+
+    #[test]
+    fn a_public_url_is_only_an_origin() {
+        for bad in ["https://u:p@a.example", "https://a.example/?x=1", "https://a.example/#x", "https://a.example/x"] {
+            assert!(public_url(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! One list of checks. `lamplighter doctor`, `/readyz` and the status page show the same one: what was found, and what to
+//! do where it is not well.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgPool;
+
+use crate::{
+    alerts::outbox::Outbox,
+    clock::Clock,
+    keeper::spool::Spool,
+    provider::{Provider, Providers},
+    store::{self, connections, mails, orders, outages, tokens, vault_keys},
+    vault::Vault,
+    words,
+};
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// As it should be.
+    Ok,
+    /// Works, but somebody should look.
+    Warn,
+    /// Does not work.
+    Fail,
+}
+
+/// One check.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    /// What was checked.
+    pub id: &'static str,
+    /// How it came out.
+    pub state: State,
+    /// What was found.
+    pub message: String,
+    /// What to do, where it is not well.
+    pub remedy: Option<String>,
+}
+
+impl Check {
+    fn ok(id: &'static str, message: impl Into<String>) -> Self {
+        Self { id, state: State::Ok, message: message.into(), remedy: None }
+    }
+
+    fn new(id: &'static str, state: State, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { id, state, message: message.into(), remedy: Some(remedy.into()) }
+    }
+}
+
+/// How much a check may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Only what we know ourselves: for a probe every few seconds.
+    Quick,
+    /// Talks to the SMTP server too: for a person who asks.
+    Thorough,
+}
+
+/// Looks at everything that must work. Cheap to clone.
+#[derive(Clone)]
+pub struct Health {
+    /// The database.
+    pub pool: PgPool,
+    /// The keys at hand.
+    pub vault: Arc<Vault>,
+    /// Who is configured.
+    pub providers: Providers,
+    /// Replies that wait.
+    pub spool: Spool,
+    /// Mails that wait.
+    pub outbox: Outbox,
+    /// What time it is.
+    pub clock: Clock,
+    /// How late a token may be before that is a failure.
+    pub lateness_allowed: Duration,
+    /// Whether operators are told of alerts by mail.
+    pub operator_is_mailed: bool,
+}
+
+/// The worst state of a list.
+pub fn worst(checks: &[Check]) -> State {
+    checks.iter().map(|check| check.state).max().unwrap_or(State::Ok)
+}
+
+impl Health {
+    /// The list of checks.
+    pub async fn checks(&self, depth: Depth) -> Vec<Check> {
+        let mut checks = vec![self.database().await];
+        if checks.iter().all(|check| check.state == State::Ok) {
+            match self.tables().await {
+                Ok(more) => checks.extend(more),
+                Err(cause) => checks.push(Check::new(
+                    "database",
+                    State::Fail,
+                    crate::telemetry::chain(&cause),
+                    "look at the server's log; the daemon waits for it and goes on by itself",
+                )),
+            }
+        }
+        checks.push(self.configured());
+        checks.push(self.mail(depth).await);
+        checks.push(self.spooled());
+        checks
+    }
+
+    async fn database(&self) -> Check {
+        match store::ping(&self.pool).await {
+            Ok(()) => Check::ok("database", "Postgres answers"),
+            Err(cause) => Check::new(
+                "database",
+                State::Fail,
+                format!("Postgres does not answer: {}", crate::telemetry::chain(&cause)),
+                "start it or correct database.url; the daemon waits for it and goes on by itself",
+            ),
+        }
+    }
+
+    async fn tables(&self) -> Result<Vec<Check>, store::Error> {
+        let now = self.clock.now();
+        let mut conn = self.pool.acquire().await?;
+        let ahead = tokens::ahead(&mut conn, now).await?;
+        let counts = connections::count_by_status(&mut conn).await?;
+        let by_order_status = orders::count_by_status(&mut conn).await?;
+        let recent_outages = outages::recent(&mut conn, 10).await?;
+        let keys = vault_keys::list(&mut conn).await?;
+        Ok(vec![
+            self.keys(&keys),
+            self.keeper(ahead.overdue_since, now),
+            lapsed(&counts),
+            parked(&by_order_status),
+            open_outages(&recent_outages, now),
+        ])
+    }
+
+    fn keys(&self, used: &[vault_keys::VaultKey]) -> Check {
+        let missing: Vec<_> =
+            used.iter().filter(|key| !self.vault.key_ids().any(|id| id == key.id)).map(|key| key.id.as_str()).collect();
+        if missing.is_empty() {
+            return Check::ok("vault", "every key that sealed something here is at hand");
+        }
+        let message = format!("the database holds secrets sealed with {}, which is not at hand", missing.join(", "));
+        Check::new("vault", State::Fail, message, "put the key back into vault.keys_file and restart")
+    }
+
+    fn keeper(&self, overdue_since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Check {
+        let Some(since) = overdue_since else { return Check::ok("keeper", "no token is overdue") };
+        let late = (now - since).to_std().unwrap_or_default();
+        let message = format!("the most overdue token was due {}", words::until(since, now));
+        if late <= self.lateness_allowed {
+            return Check::ok("keeper", message);
+        }
+        Check::new("keeper", State::Fail, message, "is `lamplighter serve` running? Look for warnings in its log")
+    }
+
+    fn configured(&self) -> Check {
+        let missing: Vec<_> =
+            Provider::ALL.into_iter().filter(|provider| self.providers.settings(*provider).is_none()).collect();
+        match missing.as_slice() {
+            [] => Check::ok("providers", "QuickBooks and HubSpot are configured"),
+            missing => {
+                let names = missing.iter().map(|provider| provider.as_str()).collect::<Vec<_>>().join(" and ");
+                let remedy = format!("set client_id and client_secret_file in [providers.{}]", missing[0]);
+                let state = if missing.len() == Provider::ALL.len() { State::Fail } else { State::Warn };
+                Check::new("providers", state, format!("{names} is not configured"), remedy)
+            }
+        }
+    }
+
+    async fn mail(&self, depth: Depth) -> Check {
+        if depth == Depth::Thorough
+            && let Err(cause) = self.outbox.probe().await
+        {
+            let message = format!("the SMTP server cannot be used: {cause}");
+            return Check::new("mail", State::Fail, message, "correct [smtp]; mails wait in the outbox until it works");
+        }
+        let backlog = async {
+            let mut conn = self.pool.acquire().await?;
+            mails::backlog(&mut conn).await
+        };
+        match backlog.await {
+            Ok(backlog) if backlog.failing > 0 => {
+                let error = backlog.last_error.unwrap_or_default();
+                let message =
+                    format!("{} cannot be handed over: {error}", words::count(backlog.failing.unsigned_abs(), "mail"));
+                Check::new("mail", State::Warn, message, "correct [smtp]; they are tried again by themselves")
+            }
+            Ok(_) if !self.operator_is_mailed => Check::new(
+                "mail",
+                State::Warn,
+                "owners are mailed, but nobody is told of our own faults",
+                "set alerts.operator_email",
+            ),
+            Ok(_) => Check::ok("mail", "no mail is stuck"),
+            Err(_) => Check::new(
+                "mail",
+                State::Warn,
+                "the outbox cannot be read while the database is away",
+                "see the check of the database",
+            ),
+        }
+    }
+
+    fn spooled(&self) -> Check {
+        match self.spool.len() {
+            0 => Check::ok("spool", "no reply waits on disk"),
+            waiting => Check::new(
+                "spool",
+                State::Warn,
+                format!("{} on disk for the database", words::count(waiting as u64, "renewed token waits")),
+                "do not delete data_dir/spool: they are stored as soon as the database is back",
+            ),
+        }
+    }
+}
+
+fn lapsed(counts: &[(Provider, connections::Status, i64)]) -> Check {
+    let sum = |status| counts.iter().filter(|(_, s, _)| *s == status).map(|(_, _, n)| n.unsigned_abs()).sum::<u64>();
+    let (lapsed, failing) = (sum(connections::Status::Lapsed), sum(connections::Status::Failing));
+    let connected = words::count(sum(connections::Status::Connected), "connection");
+    if lapsed + failing == 0 {
+        return Check::ok("connections", format!("{connected} connected, none needs its owner"));
+    }
+    let message = format!("{connected} connected, {failing} failing, {lapsed} lapsed");
+    let remedy = "owners of lapsed ones were mailed a link; see `lamplighter connection list`";
+    Check::new("connections", State::Warn, message, remedy)
+}
+
+fn parked(counts: &[(orders::Status, i64)]) -> Check {
+    let of = |status| counts.iter().find(|(s, _)| *s == status).map_or(0, |(_, n)| n.unsigned_abs());
+    let (queued, parked) = (of(orders::Status::Queued), of(orders::Status::Parked));
+    if parked == 0 {
+        return Check::ok("orders", format!("{} waiting, none parked", words::count(queued, "order")));
+    }
+    let message = format!("{} parked for a person, {queued} waiting", words::count(parked, "order"));
+    Check::new("orders", State::Warn, message, "see `lamplighter order list --status parked`")
+}
+
+fn open_outages(recent: &[outages::Outage], now: DateTime<Utc>) -> Check {
+    let open: Vec<_> = recent.iter().filter(|outage| outage.closed_at.is_none()).collect();
+    let Some(first) = open.first() else { return Check::ok("outages", "no provider is down") };
+    let since = words::until(first.opened_at, now);
+    let message = format!("{} is down since {since}: {}", first.provider.title(), first.evidence);
+    Check::new("outages", State::Warn, message, "nothing: orders wait and go on by themselves when it is back")
+}

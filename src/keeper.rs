@@ -1,0 +1,262 @@
+//! Keeps every grant alive: takes due refresh tokens up by earliest deadline, spends each of them alone, keeps what comes
+//! back before anything else happens, and judges what does not.
+//!
+//! The invariants, whatever crashes: no refresh token is spent by two at the same time (a lease); a late holder cannot
+//! overwrite newer tokens (a generation and a fence); a reply in hand is not lost when Postgres is away (the spool); only
+//! a named rule with stored evidence lets a connection lapse. The keeper does not know orders or mails: whoever needs a
+//! live access token asks [`Keeper::access_token`], and a lapse is an alert that the outbox takes from there.
+
+/// When a token is renewed: pure.
+pub mod schedule;
+
+/// Replies that wait for Postgres, on disk.
+pub mod spool;
+
+/// One spend, from claim to verdict.
+pub mod renewal;
+
+/// Declaring that only the owner can repair a connection.
+pub mod lapse;
+
+/// Live access tokens for callers inside the daemon.
+pub mod access;
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
+use serde::Serialize;
+use sqlx::PgPool;
+use tokio::sync::Notify;
+use tracing::{info, warn};
+
+use crate::{
+    clock::Clock,
+    config,
+    provider::{Provider, Providers},
+    retry::{Backoff, later},
+    store::{self, alerts, spends::Outcome, tokens},
+    telemetry::Metrics,
+    vault::Vault,
+};
+
+/// Keeps tokens alive. Cheap to clone.
+#[derive(Clone)]
+pub struct Keeper {
+    pool: PgPool,
+    vault: Arc<Vault>,
+    providers: Providers,
+    clock: Clock,
+    config: config::Keeper,
+    spool: spool::Spool,
+    /// Who we are in leases and in the ledger.
+    daemon: Arc<str>,
+    operator_email: Option<Arc<str>>,
+    metrics: Metrics,
+    wake: Arc<Notify>,
+}
+
+/// Everything a keeper is made of.
+pub struct Parts {
+    /// The database.
+    pub pool: PgPool,
+    /// Opens and seals tokens.
+    pub vault: Arc<Vault>,
+    /// Where tokens are spent.
+    pub providers: Providers,
+    /// What time it is.
+    pub clock: Clock,
+    /// How it works.
+    pub config: config::Keeper,
+    /// Where replies wait for Postgres.
+    pub spool: spool::Spool,
+    /// Who we are in leases and in the ledger.
+    pub daemon: Arc<str>,
+    /// Who is told of our own faults.
+    pub operator_email: Option<Arc<str>>,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// What a round did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Replies that waited on disk and are stored now.
+    pub replayed: u32,
+    /// Tokens renewed.
+    pub renewed: u32,
+    /// Refused, but renewed by somebody else meanwhile.
+    pub adopted: u32,
+    /// To be tried again.
+    pub transient: u32,
+    /// Sent and not answered.
+    pub unknown: u32,
+    /// Our own deployment at fault.
+    pub operator_fault: u32,
+    /// Connections that only their owners can repair.
+    pub lapsed: u32,
+    /// Tokens that do not open.
+    pub set_aside: u32,
+    /// Replies for generations that had been replaced.
+    pub discarded: u32,
+}
+
+impl Report {
+    fn count(&mut self, outcome: Outcome) {
+        let field = match outcome {
+            Outcome::Renewed => &mut self.renewed,
+            Outcome::Adopted => &mut self.adopted,
+            Outcome::Transient => &mut self.transient,
+            Outcome::Unknown => &mut self.unknown,
+            Outcome::OperatorFault => &mut self.operator_fault,
+            Outcome::DeadGrant => &mut self.lapsed,
+            Outcome::SetAside => &mut self.set_aside,
+            Outcome::Discarded => &mut self.discarded,
+        };
+        *field += 1;
+    }
+
+    /// How many tokens were taken up.
+    pub fn spent(&self) -> u32 {
+        self.renewed
+            + self.adopted
+            + self.transient
+            + self.unknown
+            + self.operator_fault
+            + self.lapsed
+            + self.set_aside
+            + self.discarded
+    }
+}
+
+impl Keeper {
+    /// Puts a keeper together.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { pool, vault, providers, clock, config, spool, daemon, operator_email, metrics } = parts;
+        let wake = Arc::new(Notify::new());
+        Self { pool, vault, providers, clock, config, spool, daemon, operator_email, metrics, wake }
+    }
+
+    /// Takes up everything that is due, and returns when none of it is left.
+    ///
+    /// # Errors
+    /// Database trouble. Nothing is lost then: open claims run out, replies wait in the spool.
+    pub async fn round(&self) -> Result<Report, store::Error> {
+        let mut report = Report { replayed: self.replay_spool().await?, ..Report::default() };
+        let mut answered = Vec::new();
+        loop {
+            let claims = {
+                let mut conn = self.pool.acquire().await?;
+                let lease = self.config.lease;
+                let limit = i64::try_from(self.config.concurrency).unwrap_or(i64::MAX);
+                tokens::claim_due(&mut conn, self.clock.now(), &self.daemon, lease, limit).await?
+            };
+            if claims.is_empty() {
+                break;
+            }
+            // Only as many are claimed as are spent at once: a lease must not run while its token waits for its turn.
+            let renewals: Vec<_> = claims.iter().map(|claim| self.renew(claim)).collect();
+            for (provider, outcome) in join_all(renewals).await.into_iter().flatten() {
+                report.count(outcome);
+                if outcome == Outcome::Renewed && !answered.contains(&provider) {
+                    answered.push(provider);
+                }
+            }
+        }
+        for provider in answered {
+            self.resolve_operator_faults(provider).await?;
+        }
+        if report != Report::default() {
+            info!(
+                renewed = report.renewed,
+                transient = report.transient,
+                unknown = report.unknown,
+                lapsed = report.lapsed,
+                operator_faults = report.operator_fault,
+                set_aside = report.set_aside,
+                replayed = report.replayed,
+                "keeper round done"
+            );
+        }
+        Ok(report)
+    }
+
+    /// How long the keeper may sleep now: until the next deadline, the end of somebody's lease or the check interval,
+    /// whichever comes first.
+    ///
+    /// # Errors
+    /// Database trouble.
+    pub async fn idle_for(&self) -> Result<Duration, store::Error> {
+        let now = self.clock.now();
+        let ahead = {
+            let mut conn = self.pool.acquire().await?;
+            tokens::ahead(&mut conn, now).await?
+        };
+        self.metrics.set_keeper_lateness(ahead.overdue_since.map_or(0.0, |since| seconds_between(since, now)));
+        let until_due = ahead.due_at.map(|at| (at - now).to_std().unwrap_or(Duration::ZERO));
+        let until_lease_ends =
+            ahead.lease_ends_in.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default());
+        Ok([until_due, until_lease_ends].into_iter().flatten().fold(self.config.check_interval, Duration::min))
+    }
+
+    /// Waits for as long as there is nothing to do; a new connection ends the wait.
+    pub async fn idle(&self, at_most: Duration) {
+        // A wake-up that came during the round is kept by `Notify` and ends this at once.
+        let _woken = tokio::time::timeout(at_most, self.wake.notified()).await;
+    }
+
+    /// Ends the keeper's sleep, because something connected.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn backoff(&self) -> Backoff {
+        Backoff { min: self.config.retry_min, max: self.config.retry_max }
+    }
+
+    fn retry_at(&self, failures: i32, retry_after: Option<Duration>) -> DateTime<Utc> {
+        let failures = u32::try_from(failures).unwrap_or(0).saturating_add(1);
+        later(self.clock.now(), self.backoff().pause(failures, rand::random(), retry_after))
+    }
+
+    async fn resolve_operator_faults(&self, provider: Provider) -> Result<(), store::Error> {
+        let mut conn = self.pool.acquire().await?;
+        for incident in alerts::open_incidents(&mut conn, alerts::Kind::OperatorFault, provider).await? {
+            let detail = serde_json::json!({});
+            if alerts::resolve(&mut conn, &incident, &detail, self.clock.now()).await? {
+                info!(%incident, "operator fault is over: tokens are renewed again");
+            }
+        }
+        Ok(())
+    }
+
+    async fn replay_spool(&self) -> Result<u32, store::Error> {
+        let mut replayed = 0;
+        for entry in self.spool.entries() {
+            let reply = &entry.reply;
+            let now = self.clock.now();
+            let mut tx = self.pool.begin().await?;
+            let kept = tokens::keep_late(&mut tx, reply.connection_id, reply.generation, &reply.tokens).await?;
+            let outcome = if kept { Outcome::Renewed } else { Outcome::Discarded };
+            store::spends::finish(&mut tx, reply.spend_id, outcome, &reply.ledger(), now).await?;
+            if kept {
+                lapse::revive(&mut tx, reply.connection_id, now).await?;
+            }
+            tx.commit().await?;
+            self.spool.remove(&entry);
+            self.metrics.count_spend(reply.provider, outcome);
+            replayed += u32::from(kept);
+            warn!(connection_id = %reply.connection_id, generation = reply.generation, outcome = outcome.as_str(),
+                "a reply that had waited on disk for the database was replayed");
+        }
+        Ok(replayed)
+    }
+}
+
+fn seconds_between(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
+    (to - from).to_std().unwrap_or_default().as_secs_f64()
+}

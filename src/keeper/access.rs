@@ -1,0 +1,134 @@
+//! Live access tokens for callers inside the daemon. One that is about to end, or that an API refused, is renewed once,
+//! whoever asks: the claim on its row is the single flight, across processes too.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use super::{Keeper, renewal::access_place};
+use crate::{
+    provider::Failure,
+    retry::later,
+    store::{self, spends::Outcome, tokens},
+    vault,
+};
+
+/// A token that ends within this time is renewed before it is handed out.
+const MARGIN: Duration = Duration::from_secs(2);
+/// How long to wait for somebody else's renewal, and how often to look.
+const WAIT_FOR_OTHERS: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// An access token that works now.
+#[derive(Debug)]
+pub struct LiveToken {
+    /// Opens the API.
+    pub token: SecretString,
+    /// The generation it belongs to.
+    pub generation: i64,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// Its connection has lapsed or is disconnected.
+    #[error("the connection needs its owner")]
+    Lapsed,
+    /// It cannot be renewed right now.
+    #[error("the token cannot be renewed right now")]
+    NotNow,
+    /// It does not open.
+    #[error("the stored token does not open")]
+    Vault(#[from] vault::Error),
+    /// The database did not answer.
+    #[error("the token cannot be read")]
+    Store(#[from] store::Error),
+}
+
+impl From<sqlx::Error> for Unavailable {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Keeper {
+    /// A live access token of a connection, renewed first if it must be.
+    ///
+    /// # Errors
+    /// [`Unavailable`] says whether to wait or to stop.
+    pub async fn access_token(&self, connection_id: Uuid) -> Result<LiveToken, Unavailable> {
+        let stored = self.stored(connection_id).await?;
+        if stored.access_expires_at > later(self.clock.now(), MARGIN) {
+            return self.open(connection_id, &stored);
+        }
+        self.renew_generation(connection_id, stored.generation).await
+    }
+
+    /// A newer access token than `generation`, which an API refused. Renews at most once per generation.
+    ///
+    /// # Errors
+    /// [`Unavailable`] says whether to wait or to stop.
+    pub async fn renew_generation(&self, connection_id: Uuid, generation: i64) -> Result<LiveToken, Unavailable> {
+        let stored = self.stored(connection_id).await?;
+        if stored.generation > generation {
+            return self.open(connection_id, &stored);
+        }
+        let claim = {
+            let mut conn = self.pool.acquire().await?;
+            let (now, lease) = (self.clock.now(), self.config.lease);
+            tokens::claim_one(&mut conn, now, &self.daemon, lease, connection_id, generation).await?
+        };
+        match claim {
+            None => self.wait_for_others(connection_id, generation).await,
+            Some(claim) => match self.renew(&claim).await {
+                Some((_, Outcome::Renewed | Outcome::Adopted | Outcome::Discarded)) => {
+                    let stored = self.stored(connection_id).await?;
+                    self.open(connection_id, &stored)
+                }
+                Some((_, Outcome::DeadGrant)) => Err(Unavailable::Lapsed),
+                _ => Err(Unavailable::NotNow),
+            },
+        }
+    }
+
+    /// Lets a connection lapse because an API said that only its owner can help.
+    ///
+    /// # Errors
+    /// Database trouble.
+    pub async fn lapse(
+        &self,
+        connection_id: Uuid,
+        generation: i64,
+        cause: crate::provider::Cause,
+        failure: &Failure,
+    ) -> Result<(), store::Error> {
+        let mut tx = self.pool.begin().await?;
+        let grounds = super::lapse::Grounds { connection_id, generation, fence: None, cause, failure };
+        super::lapse::declare(&mut tx, &grounds, self.clock.now()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn wait_for_others(&self, connection_id: Uuid, generation: i64) -> Result<LiveToken, Unavailable> {
+        let deadline = tokio::time::Instant::now() + WAIT_FOR_OTHERS;
+        while tokio::time::Instant::now() < deadline {
+            let stored = self.stored(connection_id).await?;
+            if stored.generation > generation {
+                return self.open(connection_id, &stored);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Err(Unavailable::NotNow)
+    }
+
+    async fn stored(&self, connection_id: Uuid) -> Result<tokens::Access, Unavailable> {
+        let mut conn = self.pool.acquire().await?;
+        let stored = tokens::access(&mut conn, connection_id).await?;
+        stored.filter(|stored| stored.renewable).ok_or(Unavailable::Lapsed)
+    }
+
+    fn open(&self, connection_id: Uuid, stored: &tokens::Access) -> Result<LiveToken, Unavailable> {
+        let token = self.vault.open(access_place(connection_id), &stored.access_sealed)?;
+        Ok(LiveToken { token, generation: stored.generation })
+    }
+}

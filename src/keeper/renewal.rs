@@ -1,0 +1,264 @@
+//! One spend: open the token, post it once, keep the reply, judge a failure. The claim has written the ledger's row
+//! already; no transaction is open while the provider thinks.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde_json::json;
+use tracing::{Instrument as _, debug, error, info_span, warn};
+
+use super::{
+    Keeper,
+    lapse::{self, Grounds, Lapse},
+    schedule,
+    spool::SpooledReply,
+};
+use crate::{
+    provider::{Cause, Failure, Grant, Provider, Verdict},
+    retry::later,
+    store::{
+        self, alerts, connections,
+        spends::{self, Outcome, Reply},
+        tokens::{self, Claim, SealedTokens},
+    },
+    vault::{self, Place},
+};
+
+/// How long a token rests that our vault cannot open: long enough to be quiet, short enough to heal by itself once the
+/// key is back.
+const SET_ASIDE_FOR: Duration = Duration::from_secs(3600);
+
+impl Keeper {
+    /// Renews a claimed token and records what became of it. `None` when the database went away before the outcome could
+    /// be written: the lease and the open spend tell the next one, and a reply in hand waits in the spool.
+    pub(super) async fn renew(&self, claim: &Claim) -> Option<(Provider, Outcome)> {
+        let span = info_span!("connection.renew", connection_id = %claim.connection_id, provider = %claim.provider,
+            generation = claim.generation, spend_id = claim.spend_id);
+        let outcome = async {
+            match self.spend(claim).await {
+                Ok(outcome) => {
+                    self.metrics.count_spend(claim.provider, outcome);
+                    debug!(outcome = outcome.as_str(), "spend finished");
+                    Some((claim.provider, outcome))
+                }
+                Err(cause) => {
+                    warn!(error = %crate::telemetry::chain(&cause),
+                        "the outcome of a spend could not be written; it is settled when the database is back");
+                    None
+                }
+            }
+        };
+        outcome.instrument(span).await
+    }
+
+    async fn spend(&self, claim: &Claim) -> Result<Outcome, store::Error> {
+        let place = refresh_place(claim.connection_id);
+        let refresh_token = match self.vault.open(place, &claim.refresh_sealed) {
+            Ok(token) => token,
+            Err(cause) => return self.set_aside(claim, &cause).await,
+        };
+        match self.providers.refresh(claim.provider, &refresh_token).await {
+            Ok(grant) => self.keep(claim, &grant, &refresh_token).await,
+            Err(failure) => self.judge(claim, &failure).await,
+        }
+    }
+
+    async fn keep(&self, claim: &Claim, grant: &Grant, spent: &SecretString) -> Result<Outcome, store::Error> {
+        let now = self.clock.now();
+        let new = self.seal(claim, grant, spent, now);
+        let stored = async {
+            let mut conn = self.pool.acquire().await?;
+            if tokens::keep(&mut conn, claim, &new).await? {
+                return Ok(true);
+            }
+            // The fence was passed, but while the generation stands nothing newer is stored than this reply.
+            tokens::keep_late(&mut conn, claim.connection_id, claim.generation, &new).await
+        };
+        let kept = match stored.await {
+            Ok(kept) => kept,
+            Err(cause) => {
+                self.spool_reply(claim, grant, new, &cause).await;
+                return Err(cause);
+            }
+        };
+        let reply = Reply { status: Some(200), correlation_id: grant.correlation_id.clone(), ..Reply::default() };
+        let outcome = if kept { Outcome::Renewed } else { Outcome::Discarded };
+        let mut tx = self.pool.begin().await?;
+        spends::finish(&mut tx, claim.spend_id, outcome, &reply, now).await?;
+        if kept {
+            connections::recover(&mut tx, claim.connection_id, now).await?;
+            alerts::resolve(&mut tx, &set_aside_incident(claim), &json!({}), now).await?;
+        }
+        tx.commit().await?;
+        Ok(outcome)
+    }
+
+    fn seal(&self, claim: &Claim, grant: &Grant, spent: &SecretString, now: DateTime<Utc>) -> SealedTokens {
+        let clocks =
+            schedule::clocks(claim.provider, grant, now, self.config.renew_at, self.config.jitter, rand::random());
+        // A provider that leaves the refresh token out lets the spent one live on.
+        let refresh = grant.refresh_token.as_ref().unwrap_or(spent);
+        SealedTokens {
+            access_sealed: self.vault.seal(access_place(claim.connection_id), &grant.access_token),
+            refresh_sealed: Some(self.vault.seal(refresh_place(claim.connection_id), refresh)),
+            refresh_fingerprint: Some(vault::fingerprint(refresh)),
+            access_expires_at: clocks.access_expires_at,
+            refresh_expires_at: clocks.refresh_expires_at,
+            refresh_hard_expires_at: clocks.refresh_hard_expires_at,
+            renewed_at: now,
+            renew_at: clocks.renew_at,
+        }
+    }
+
+    /// The database is away and a reply is in hand: the disk takes it. If the disk refuses too, the database is tried
+    /// again for as long as the commit budget allows.
+    async fn spool_reply(&self, claim: &Claim, grant: &Grant, new: SealedTokens, cause: &store::Error) {
+        let reply = SpooledReply {
+            connection_id: claim.connection_id,
+            provider: claim.provider,
+            spend_id: claim.spend_id,
+            generation: claim.generation,
+            correlation_id: grant.correlation_id.clone(),
+            tokens: new,
+        };
+        let refused = match self.spool.add(&reply) {
+            Ok(()) => {
+                warn!(error = %crate::telemetry::chain(cause),
+                    "renewed, but the database is away: the reply waits on disk and is stored when it is back");
+                return;
+            }
+            Err(refused) => refused,
+        };
+        error!(error = %refused, "neither the database nor the spool takes a renewed token: free disk space under \
+            data_dir now; trying the database again");
+        let deadline = tokio::time::Instant::now() + self.config.commit_budget;
+        while tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let stored = async {
+                let mut conn = self.pool.acquire().await?;
+                tokens::keep_late(&mut conn, reply.connection_id, reply.generation, &reply.tokens).await
+            };
+            if self.spool.add(&reply).is_ok() || stored.await.is_ok() {
+                return;
+            }
+        }
+        error!("a renewed token could not be stored anywhere: if the provider rotated it, the owner must reconnect");
+    }
+
+    async fn judge(&self, claim: &Claim, failure: &Failure) -> Result<Outcome, store::Error> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let outcome = match failure.verdict {
+            Verdict::Transient | Verdict::OutcomeUnknown => {
+                let retry_at = self.retry_at(claim.failures, failure.retry_after);
+                if tokens::release(&mut tx, claim, retry_at, true).await? {
+                    connections::fail(&mut tx, claim.connection_id, now).await?;
+                }
+                warn!(%failure, retry_at = %retry_at, "renewal failed and is tried again");
+                if failure.verdict == Verdict::Transient { Outcome::Transient } else { Outcome::Unknown }
+            }
+            // A refresh is never answered by the last two; should a table ever say so, it is ours to look at.
+            Verdict::OperatorFault | Verdict::Rejected | Verdict::TokenRefused => {
+                let retry_at = later(now, self.config.retry_max.min(self.config.check_interval));
+                tokens::release(&mut tx, claim, retry_at, false).await?;
+                self.page_operator(&mut tx, claim.provider, failure, now).await?;
+                Outcome::OperatorFault
+            }
+            Verdict::Lapsed(cause) => {
+                let grounds = Grounds {
+                    connection_id: claim.connection_id,
+                    generation: claim.generation,
+                    fence: Some(claim.fence),
+                    cause: refine(cause, claim, now),
+                    failure,
+                };
+                match lapse::declare(&mut tx, &grounds, now).await? {
+                    Lapse::Declared => Outcome::DeadGrant,
+                    Lapse::Moved => Outcome::Adopted,
+                }
+            }
+        };
+        let reply = Reply {
+            status: failure.status.map(i32::from),
+            code: failure.code.clone(),
+            rule: Some(failure.rule.to_owned()),
+            correlation_id: failure.correlation_id.clone(),
+        };
+        spends::finish(&mut tx, claim.spend_id, outcome, &reply, now).await?;
+        tx.commit().await?;
+        Ok(outcome)
+    }
+
+    /// Opens the operator's alert for a fault of our own deployment: once, whatever the number of connections it touches.
+    async fn page_operator(
+        &self,
+        conn: &mut sqlx::PgConnection,
+        provider: Provider,
+        failure: &Failure,
+        now: DateTime<Utc>,
+    ) -> Result<(), store::Error> {
+        let alert = alerts::NewAlert {
+            incident: &format!("operator_fault/{provider}/{}", failure.rule),
+            kind: alerts::Kind::OperatorFault,
+            connection_id: None,
+            provider: Some(provider),
+            detail: &json!({
+                "rule": failure.rule, "status": failure.status, "code": failure.code, "message": failure.message,
+                "correlation_id": failure.correlation_id,
+            }),
+            recipient: self.operator_email.as_deref(),
+        };
+        if alerts::open(conn, &alert, now).await? {
+            error!(%failure, "our own deployment is at fault; no connection's state was changed: check the client id and \
+                secret, the redirect URI, TLS and DNS of this provider, then run `lamplighter doctor`");
+        }
+        Ok(())
+    }
+
+    async fn set_aside(&self, claim: &Claim, cause: &vault::Error) -> Result<Outcome, store::Error> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        tokens::release(&mut tx, claim, later(now, SET_ASIDE_FOR), false).await?;
+        let alert = alerts::NewAlert {
+            incident: &set_aside_incident(claim),
+            kind: alerts::Kind::TokenSetAside,
+            connection_id: Some(claim.connection_id),
+            provider: Some(claim.provider),
+            detail: &json!({ "rule": "vault", "message": cause.to_string() }),
+            recipient: self.operator_email.as_deref(),
+        };
+        if alerts::open(&mut tx, &alert, now).await? {
+            error!(connection_id = %claim.connection_id, %cause, "a stored token does not open and is set aside");
+        }
+        let reply = Reply { rule: Some("vault".to_owned()), ..Reply::default() };
+        spends::finish(&mut tx, claim.spend_id, Outcome::SetAside, &reply, now).await?;
+        tx.commit().await?;
+        Ok(Outcome::SetAside)
+    }
+}
+
+/// Where a connection's refresh token is sealed.
+pub fn refresh_place(connection_id: uuid::Uuid) -> Place {
+    Place { table: "tokens", row: connection_id, field: "refresh_sealed" }
+}
+
+/// Where a connection's access token is sealed.
+pub fn access_place(connection_id: uuid::Uuid) -> Place {
+    Place { table: "tokens", row: connection_id, field: "access_sealed" }
+}
+
+fn set_aside_incident(claim: &Claim) -> String {
+    format!("token_set_aside/{}", claim.connection_id)
+}
+
+/// A provider says "invalid" for every way a grant can die; our own evidence tells some of them apart.
+fn refine(cause: Cause, claim: &Claim, now: DateTime<Utc>) -> Cause {
+    let over = |end: Option<DateTime<Utc>>| end.is_some_and(|end| end <= now);
+    match cause {
+        Cause::Revoked if over(claim.refresh_hard_expires_at) => Cause::HardCapReached,
+        Cause::Revoked if over(claim.refresh_expires_at) => Cause::InactivityExpired,
+        Cause::Revoked if claim.after_unknown => Cause::ReplyLost,
+        other => other,
+    }
+}

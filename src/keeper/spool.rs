@@ -1,0 +1,172 @@
+//! Replies that arrived while Postgres was away. A rotated refresh token that is only in memory is one crash from being
+//! lost, so it goes, sealed as it would be stored, into a file that is synced before anything else happens.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use tracing::error;
+use uuid::Uuid;
+
+use crate::{
+    provider::Provider,
+    store::{spends, tokens::SealedTokens},
+};
+
+/// A directory of replies, one file each.
+#[derive(Clone, Debug)]
+pub struct Spool(Arc<Path>);
+
+/// A reply that waits. Its tokens are sealed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SpooledReply {
+    /// Whose tokens.
+    pub connection_id: Uuid,
+    /// With whom.
+    pub provider: Provider,
+    /// The ledger's row.
+    pub spend_id: i64,
+    /// The generation that was spent.
+    pub generation: i64,
+    /// The provider's correlation id.
+    pub correlation_id: Option<String>,
+    /// What came back.
+    pub tokens: SealedTokens,
+}
+
+impl SpooledReply {
+    pub(crate) fn ledger(&self) -> spends::Reply {
+        spends::Reply {
+            status: Some(200),
+            rule: Some("spooled".to_owned()),
+            correlation_id: self.correlation_id.clone(),
+            code: None,
+        }
+    }
+}
+
+/// A file of the spool.
+#[derive(Debug)]
+pub struct Entry {
+    path: PathBuf,
+    /// What it holds.
+    pub reply: SpooledReply,
+}
+
+impl Spool {
+    /// Uses `directory`, making it if needed.
+    ///
+    /// # Errors
+    /// When it cannot be made or written.
+    pub fn open(directory: &Path) -> std::io::Result<Self> {
+        fs::create_dir_all(directory)?;
+        tempfile::NamedTempFile::new_in(directory)?;
+        Ok(Self(directory.into()))
+    }
+
+    /// Writes a reply; when this returns, it survives a crash of the machine.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn add(&self, reply: &SpooledReply) -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
+        file.write_all(&serde_json::to_vec(reply)?)?;
+        file.as_file().sync_all()?;
+        file.persist(self.0.join(format!("{}-{}.json", reply.connection_id, reply.generation)))?;
+        fs::File::open(&self.0)?.sync_all()
+    }
+
+    /// Everything that waits. A file that cannot be read is moved aside and reported, so that it delays no other.
+    pub fn entries(&self) -> Vec<Entry> {
+        let Ok(files) = fs::read_dir(&self.0) else { return Vec::new() };
+        let paths =
+            files.flatten().map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "json"));
+        paths.filter_map(read).collect()
+    }
+
+    /// How many replies wait.
+    pub fn len(&self) -> usize {
+        self.entries().len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets a reply that is in the database now.
+    pub fn remove(&self, entry: &Entry) {
+        if let Err(cause) = fs::remove_file(&entry.path) {
+            // Harmless: replayed again, its generation has moved and it is discarded.
+            error!(path = %entry.path.display(), %cause, "cannot remove a replayed spool file: delete it by hand");
+        }
+    }
+}
+
+fn read(path: PathBuf) -> Option<Entry> {
+    let parsed = fs::read(&path).map_err(|e| e.to_string()).and_then(|bytes| {
+        // The parser's message may quote the file, which is sealed, but its position is all that helps.
+        serde_json::from_slice(&bytes)
+            .map_err(|e| format!("not a spooled reply (line {}, column {})", e.line(), e.column()))
+    });
+    match parsed {
+        Ok(reply) => Some(Entry { path, reply }),
+        Err(cause) => {
+            let aside = path.with_extension("unreadable");
+            error!(path = %aside.display(), cause, "a spooled reply cannot be read and was moved aside: keep it for support");
+            if let Err(cause) = fs::rename(&path, &aside) {
+                error!(path = %path.display(), %cause, "it cannot be moved either");
+            }
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    fn reply(generation: i64) -> SpooledReply {
+        let at = DateTime::UNIX_EPOCH;
+        SpooledReply {
+            connection_id: Uuid::from_u128(1),
+            provider: Provider::Quickbooks,
+            spend_id: 5,
+            generation,
+            correlation_id: None,
+            tokens: SealedTokens {
+                access_sealed: "1.k.a".to_owned(),
+                refresh_sealed: Some("1.k.r".to_owned()),
+                refresh_fingerprint: Some("f".to_owned()),
+                access_expires_at: at,
+                refresh_expires_at: None,
+                refresh_hard_expires_at: None,
+                renewed_at: at,
+                renew_at: at,
+            },
+        }
+    }
+
+    #[test]
+    fn a_reply_survives_and_a_broken_file_delays_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::open(directory.path()).unwrap();
+        spool.add(&reply(3)).unwrap();
+        spool.add(&reply(4)).unwrap();
+        fs::write(directory.path().join("bad.json"), "{").unwrap();
+        let entries = Spool::open(directory.path()).unwrap().entries();
+        assert_eq!(entries.len(), 2);
+        assert!(entries.iter().any(|entry| entry.reply.generation == 4));
+        assert!(directory.path().join("bad.unreadable").exists());
+        for entry in &entries {
+            spool.remove(entry);
+        }
+        assert!(spool.is_empty());
+    }
+}

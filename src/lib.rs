@@ -1,0 +1,59 @@
+//! Lamplighter keeps OAuth grants alive and orders flowing: the table of contents, in the order in which data flows.
+
+/// The only source of the current time.
+pub mod clock;
+
+/// How long to wait before the next try.
+pub mod retry;
+
+/// How times, counts and names are said to people.
+pub mod words;
+
+/// TOML, environment and secret files become one typed configuration.
+pub mod config;
+
+/// Seals and opens secrets at rest, signs links.
+pub mod vault;
+
+/// The only SQL.
+pub mod store;
+
+/// The only outgoing HTTP, and the verdict on every reply.
+pub mod provider;
+
+/// Logs and metrics.
+pub mod telemetry;
+
+/// Keeps every token alive.
+pub mod keeper;
+
+/// Provider-wide failures: evidence, canary, ramp.
+pub mod outage;
+
+/// HubSpot's orders become QuickBooks' documents.
+pub mod orders;
+
+/// Reconnect links: signed, expiring, no login.
+pub mod links;
+
+/// Tells people, by mail.
+pub mod alerts;
+
+/// The checks behind `doctor`, `/readyz` and the status page.
+pub mod health;
+
+/// Callbacks, links, pages, health, metrics.
+pub mod web;
+
+/// A simulated Intuit, HubSpot and mailbox.
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+
+/// Signals, supervised loops, systemd.
+pub mod lifecycle;
+
+/// Builds everything; lists what runs by itself.
+pub mod app;
+
+/// The command line.
+pub mod cli;

@@ -1,0 +1,181 @@
+//! Signals, supervised loops and the way out. A loop that ends or panics takes the process down with a failure, so that a
+//! dead loop is never unseen; a loop whose database is away waits for it. A soft stop lets every round finish what it has
+//! begun (a refresh token that was spent is kept); a second signal, or a stop that takes too long, is a hard one.
+
+use std::{future::Future, time::Duration};
+
+use sd_notify::NotifyState;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::store;
+
+/// How the process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Because it was asked to.
+    Asked,
+    /// Because a loop died, or the stop took too long.
+    Failed,
+}
+
+/// Watches over loops.
+#[derive(Debug)]
+pub struct Supervisor {
+    loops: JoinSet<&'static str>,
+    stop: CancellationToken,
+    grace: Duration,
+}
+
+/// What a supervised loop does over and over.
+pub trait Round: Send + 'static {
+    /// What it is called in logs.
+    const NAME: &'static str;
+
+    /// Works until nothing is left to do, and says how long it may rest.
+    ///
+    /// # Errors
+    /// Database trouble: the round is tried again.
+    fn run(&self) -> impl Future<Output = Result<Duration, store::Error>> + Send;
+
+    /// Rests, unless something comes up.
+    fn rest(&self, at_most: Duration) -> impl Future<Output = ()> + Send;
+}
+
+impl Supervisor {
+    /// A supervisor whose loops get `grace` to finish what they have begun.
+    pub fn new(grace: Duration) -> Self {
+        Self { loops: JoinSet::new(), stop: CancellationToken::new(), grace }
+    }
+
+    /// Cancelled when the process should end.
+    pub fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Runs something until it ends by itself, which it must not do before the stop.
+    pub fn spawn(&mut self, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
+        self.loops.spawn(async move {
+            future.await;
+            name
+        });
+    }
+
+    /// Runs a round over and over.
+    pub fn spawn_rounds<R: Round>(&mut self, round: R) {
+        let stop = self.stop.clone();
+        self.spawn(R::NAME, async move { run_rounds(round, stop).await });
+    }
+
+    /// Waits for a signal or for a loop that dies, then ends the loops.
+    pub async fn run(mut self) -> End {
+        let mut end = tokio::select! {
+            () = signalled() => {
+                info!("stopping: what has been begun is finished first; a second signal stops at once");
+                End::Asked
+            }
+            () = self.stop.cancelled() => End::Asked,
+            died = self.loops.join_next() => {
+                report_death(died);
+                End::Failed
+            }
+        };
+        tell_systemd(&[NotifyState::Stopping]);
+        self.stop.cancel();
+        let all_ended = async {
+            let mut clean = true;
+            while let Some(ended) = self.loops.join_next().await {
+                clean &= ended.is_ok();
+            }
+            clean
+        };
+        let clean = tokio::select! {
+            clean = all_ended => clean,
+            () = signalled() => false,
+            () = tokio::time::sleep(self.grace) => {
+                warn!("the stop took longer than {:?}: leaving now; leases run out by themselves", self.grace);
+                false
+            }
+        };
+        if !clean {
+            end = End::Failed;
+        }
+        info!("stopped");
+        end
+    }
+}
+
+/// Tells systemd that the service is up.
+pub fn ready() {
+    tell_systemd(&[NotifyState::Ready]);
+}
+
+fn tell_systemd(states: &[NotifyState<'_>]) {
+    if let Err(cause) = sd_notify::notify(states) {
+        warn!(%cause, "systemd could not be told");
+    }
+}
+
+/// How long to wait for a database that is away: doubled from this to 30 s.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+
+async fn run_rounds<R: Round>(round: R, stop: CancellationToken) {
+    let mut away = 0_u32;
+    while !stop.is_cancelled() {
+        // A round is never cancelled in the middle: that would abandon what it has spent.
+        match round.run().await {
+            Ok(rest) => {
+                if away > 0 {
+                    info!(task = R::NAME, "the database is back");
+                    away = 0;
+                }
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = round.rest(rest) => {}
+                }
+            }
+            Err(cause) => {
+                let text = crate::telemetry::chain(&cause);
+                match (cause.is_away(), away) {
+                    (true, 0) => warn!(task = R::NAME, error = text, "the database is away: waiting for it"),
+                    (true, _) => {}
+                    (false, _) => error!(task = R::NAME, error = text, "a round failed and is tried again"),
+                }
+                let pause = FIRST_WAIT.saturating_mul(1 << away.min(6)).min(Duration::from_secs(30));
+                away = away.saturating_add(1);
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(pause) => {}
+                }
+            }
+        }
+    }
+}
+
+fn report_death(died: Option<Result<&'static str, tokio::task::JoinError>>) {
+    match died {
+        Some(Ok(name)) => error!(task = name, "a loop ended by itself: stopping the process, so that it is seen"),
+        Some(Err(cause)) => error!(%cause, "a loop panicked: stopping the process, so that it is seen"),
+        None => error!("nothing to supervise"),
+    }
+}
+
+/// SIGTERM, or Ctrl-C.
+async fn signalled() {
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        (Err(cause), _) | (_, Err(cause)) => {
+            error!(%cause, "signals cannot be caught: only kill -9 ends this process");
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Arguments, telemetry, command, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lamplighter::cli::main()
+}

@@ -1,0 +1,210 @@
+//! What becomes part of a document. Its hash is the order's revision, so an edit that changes nothing of it posts
+//! nothing.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::{
+    provider::hubspot::{Contact, LineItem, OrderRecord},
+    store::orders::NewOrder,
+};
+
+/// The longest document number that QuickBooks takes.
+const DOCUMENT_NUMBER_LENGTH: usize = 21;
+
+/// An order's content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// What people call the order.
+    pub name: String,
+    /// Its number in the shop.
+    pub external_number: Option<String>,
+    /// The day of the sale, in UTC.
+    pub placed_on: Option<NaiveDate>,
+    /// In which money.
+    pub currency: Option<String>,
+    /// What it comes to.
+    pub total: Option<Decimal>,
+    /// Of which tax.
+    pub tax: Option<Decimal>,
+    /// Of which shipping.
+    pub shipping: Option<Decimal>,
+    /// Who bought.
+    pub customer: Option<Customer>,
+    /// What was bought.
+    pub lines: Vec<Line>,
+}
+
+/// Who bought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Customer {
+    /// Mail address.
+    pub email: Option<String>,
+    /// First name.
+    pub given_name: Option<String>,
+    /// Last name.
+    pub family_name: Option<String>,
+    /// The company they name.
+    pub company: Option<String>,
+}
+
+/// One thing that was bought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// What it is called.
+    pub name: String,
+    /// The shop's own number.
+    pub sku: Option<String>,
+    /// How many.
+    pub quantity: Option<Decimal>,
+    /// At what price.
+    pub price: Option<Decimal>,
+    /// What the line comes to, less discounts.
+    pub amount: Option<Decimal>,
+    /// More about it.
+    pub description: Option<String>,
+}
+
+impl Content {
+    /// Reads an order with its line items and its contact.
+    pub fn read(order: &OrderRecord, lines: &[&LineItem], contact: Option<&Contact>) -> Self {
+        let text = |name: &str| order.properties.get(name).cloned().flatten().filter(|text| !text.trim().is_empty());
+        let money = |name: &str| text(name).and_then(|text| text.trim().parse::<Decimal>().ok());
+        let billed = |name: &str| text(&format!("hs_billing_address_{name}"));
+        let customer = match contact {
+            Some(contact) => Customer {
+                email: contact.email.clone().or_else(|| billed("email")),
+                given_name: contact.first_name.clone(),
+                family_name: contact.last_name.clone(),
+                company: contact.company.clone(),
+            },
+            None => Customer {
+                email: billed("email"),
+                given_name: billed("firstname").or_else(|| billed("name")),
+                family_name: billed("lastname"),
+                company: None,
+            },
+        };
+        let known = customer.email.is_some() || customer.given_name.is_some() || customer.family_name.is_some();
+        Self {
+            name: text("hs_order_name").unwrap_or_else(|| format!("Order {}", order.id)),
+            external_number: text("hs_external_order_id"),
+            placed_on: text("hs_external_created_date").or_else(|| text("hs_createdate")).and_then(|t| day(&t)),
+            currency: text("hs_currency_code").map(|code| code.to_uppercase()),
+            total: money("hs_total_price"),
+            tax: money("hs_tax"),
+            shipping: money("hs_shipping_cost"),
+            customer: (known || customer.company.is_some()).then_some(customer),
+            lines: lines.iter().map(|line| Line::read(line)).collect(),
+        }
+    }
+
+    /// A hash over all of it.
+    pub fn revision(&self) -> String {
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(&json).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The queue's row for it: request id and document number are fixed here.
+    ///
+    /// # Errors
+    /// Never for content that [`Content::read`] made.
+    pub fn into_new_order(self, order: &OrderRecord) -> Result<NewOrder, serde_json::Error> {
+        Ok(NewOrder {
+            id: Uuid::now_v7(),
+            external_id: order.id.clone(),
+            revision: self.revision(),
+            name: self.name.clone(),
+            total: self.total,
+            currency: self.currency.clone(),
+            content: serde_json::to_value(&self)?,
+            modified_at: order.modified_at,
+            request_id: Uuid::new_v4(),
+            document_number: document_number(&order.id),
+        })
+    }
+}
+
+impl Line {
+    fn read(line: &LineItem) -> Self {
+        Self {
+            name: line.name.clone().or_else(|| line.sku.clone()).unwrap_or_else(|| format!("Item {}", line.id)),
+            sku: line.sku.clone(),
+            quantity: line.quantity,
+            price: line.price,
+            amount: line.amount,
+            description: line.description.clone(),
+        }
+    }
+}
+
+/// The number of an order's document: the same for ever, and at most 21 characters.
+pub fn document_number(external_id: &str) -> String {
+    let plain = format!("HS-{external_id}");
+    if plain.len() <= DOCUMENT_NUMBER_LENGTH && plain.is_ascii() {
+        return plain;
+    }
+    let hash: String =
+        Sha256::digest(external_id.as_bytes()).iter().take(9).map(|byte| format!("{byte:02x}")).collect();
+    format!("HS-{hash}")
+}
+
+/// HubSpot writes instants as ISO 8601 or as milliseconds since 1970.
+fn day(text: &str) -> Option<NaiveDate> {
+    let text = text.trim();
+    let instant = DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc)).ok();
+    let instant = instant.or_else(|| text.parse().ok().and_then(DateTime::from_timestamp_millis));
+    instant.map(|at| at.date_naive()).or_else(|| text.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn record(properties: &[(&str, &str)]) -> OrderRecord {
+        OrderRecord {
+            id: "33451".to_owned(),
+            properties: properties
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned())))
+                .collect::<BTreeMap<_, _>>(),
+            modified_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_revision_changes_with_the_document_and_with_nothing_else() {
+        let base = [("hs_order_name", "A-1"), ("hs_total_price", "10.00"), ("hs_createdate", "2026-01-09T01:02:03Z")];
+        let plain = Content::read(&record(&base), &[], None);
+        let noted = Content::read(&record(&[&base[..], &[("hs_order_note", "call first")]].concat()), &[], None);
+        let dearer = Content::read(&record(&[base[0], ("hs_total_price", "10.01"), base[2]]), &[], None);
+        assert_eq!(plain.revision(), noted.revision());
+        assert_ne!(plain.revision(), dearer.revision());
+        assert_eq!(plain.placed_on, NaiveDate::from_ymd_opt(2026, 1, 9));
+    }
+
+    #[test]
+    fn a_document_number_is_stable_and_fits() {
+        assert_eq!(document_number("33451"), "HS-33451");
+        for id in ["9".repeat(18), "9".repeat(19), "ü".to_owned(), String::new()] {
+            let number = document_number(&id);
+            assert!(number.len() <= DOCUMENT_NUMBER_LENGTH, "{number}");
+            assert_eq!(number, document_number(&id));
+        }
+        assert_ne!(document_number(&"9".repeat(30)), document_number(&"9".repeat(31)));
+    }
+
+    #[test]
+    fn a_day_is_read_in_each_of_hubspots_spellings() {
+        let expected = NaiveDate::from_ymd_opt(2026, 1, 1);
+        for text in ["2026-01-01T00:00:00Z", "1767225600000", "2026-01-01", "2026-01-01T02:00:00.123+02:00"] {
+            assert_eq!(day(text), expected, "{text}");
+        }
+        assert_eq!(day("soon"), None);
+    }
+}

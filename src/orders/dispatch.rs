@@ -1,0 +1,342 @@
+//! Queue to QuickBooks, lane by lane. A lane flows only while its connection is `connected` and QuickBooks has no outage;
+//! otherwise its orders wait, as long as it takes, and nothing counts against them. A failure that concerns the company
+//! stops the lane, so that its order is kept; a rejection that concerns one order parks that order.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
+use serde::Serialize;
+use sqlx::PgPool;
+use tokio::sync::Notify;
+use tracing::{debug, info, warn};
+
+use super::posting::{Post, Posted, Trouble};
+use crate::{
+    config,
+    keeper::{
+        Keeper,
+        access::{LiveToken, Unavailable},
+    },
+    outage::{Evidence, Flow, OutageWatch},
+    provider::{Failure, Provider, Providers, Verdict, quickbooks},
+    retry::{Backoff, later},
+    store::{
+        self,
+        lanes::{self, Leave},
+        orders::{self, Ending, Outcome, Status, Waiting},
+    },
+    telemetry::Metrics,
+};
+
+/// Posts orders. Cheap to clone.
+#[derive(Clone)]
+pub struct Dispatch {
+    pool: PgPool,
+    keeper: Keeper,
+    providers: Providers,
+    outages: OutageWatch,
+    config: config::Orders,
+    daemon: Arc<str>,
+    metrics: Metrics,
+    wake: Arc<Notify>,
+}
+
+/// What a round did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Documents made or found.
+    pub posted: u32,
+    /// Orders for a person.
+    pub parked: u32,
+    /// Lanes that stopped with orders left, to go on later.
+    pub held: u32,
+}
+
+/// How one order ended.
+enum Step {
+    Next,
+    Leave(Leave),
+    /// Somebody else works this lane now.
+    Lost,
+}
+
+impl Dispatch {
+    /// Puts it together.
+    pub fn new(
+        pool: PgPool,
+        keeper: Keeper,
+        providers: Providers,
+        outages: OutageWatch,
+        config: config::Orders,
+        daemon: Arc<str>,
+        metrics: Metrics,
+    ) -> Self {
+        Self { pool, keeper, providers, outages, config, daemon, metrics, wake: Arc::default() }
+    }
+
+    /// Posts what waits, until no lane can go on now.
+    ///
+    /// # Errors
+    /// Database trouble: open attempts are settled by the next worker of their lane.
+    pub async fn round(&self) -> Result<Report, store::Error> {
+        let mut report = Report::default();
+        let Some(api) = self.providers.quickbooks() else { return Ok(report) };
+        loop {
+            let flow = self.outages.flow(Provider::Quickbooks, self.config.concurrency).await?;
+            let (at_once, batch, due_by) = match flow {
+                Flow::Lanes(at_once) => (at_once, i64::from(self.config.batch), self.keeper.clock().now()),
+                // A canary may come from a lane that still pauses.
+                Flow::Canary => (1, 1, DateTime::<Utc>::MAX_UTC),
+                Flow::Closed(until) => {
+                    debug!(%until, "QuickBooks is down: orders wait");
+                    return Ok(report);
+                }
+            };
+            let claims = {
+                let mut conn = self.pool.acquire().await?;
+                let limit = i64::try_from(at_once).unwrap_or(i64::MAX);
+                lanes::claim_due(&mut conn, due_by, &self.daemon, self.config.lease, limit).await?
+            };
+            if claims.is_empty() {
+                return Ok(report);
+            }
+            let lanes: Vec<_> = claims.iter().map(|claim| self.lane(api, claim, batch)).collect();
+            for done in join_all(lanes).await {
+                let done = done?;
+                report.posted += done.posted;
+                report.parked += done.parked;
+                report.held += done.held;
+            }
+        }
+    }
+
+    /// How long nothing is due.
+    ///
+    /// # Errors
+    /// Database trouble.
+    pub async fn idle_for(&self) -> Result<Duration, store::Error> {
+        let mut conn = self.pool.acquire().await?;
+        let due = lanes::next_due(&mut conn).await?;
+        let canary = store::outages::latest(&mut conn, Provider::Quickbooks).await?;
+        let canary_at = canary.filter(|outage| outage.closed_at.is_none()).map(|outage| outage.canary_at);
+        let now = self.keeper.clock().now();
+        let until = canary_at.or(due).map(|at| (at - now).to_std().unwrap_or_default());
+        Ok(until
+            .unwrap_or(self.config.dispatch_interval)
+            .clamp(Duration::from_millis(100), self.config.dispatch_interval))
+    }
+
+    /// Waits for as long as there is nothing to do; orders that come in, or a connection, end the wait.
+    pub async fn idle(&self, at_most: Duration) {
+        let _woken = tokio::time::timeout(at_most, self.wake.notified()).await;
+    }
+
+    /// Ends the wait, because orders came in or a company connected.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    async fn lane(&self, api: quickbooks::Api<'_>, lane: &lanes::Claim, batch: i64) -> Result<Report, store::Error> {
+        let mut report = Report::default();
+        let mut evidence = Evidence::default();
+        let leave = self.work(api, lane, batch, &mut report, &mut evidence).await?;
+        self.outages.weigh(Provider::Quickbooks, &evidence).await?;
+        if let Some(leave) = leave {
+            let mut conn = self.pool.acquire().await?;
+            lanes::release(&mut conn, lane, leave, self.keeper.clock().now()).await?;
+            report.held = u32::from(matches!(leave, Leave::Until(_)));
+        }
+        if report.posted + report.parked > 0 {
+            info!(connection_id = %lane.connection_id, posted = report.posted, parked = report.parked, "orders worked off");
+        }
+        Ok(report)
+    }
+
+    /// Works a batch off; `None` when the lane went to somebody else.
+    async fn work(
+        &self,
+        api: quickbooks::Api<'_>,
+        lane: &lanes::Claim,
+        batch: i64,
+        report: &mut Report,
+        evidence: &mut Evidence,
+    ) -> Result<Option<Leave>, store::Error> {
+        let waiting = {
+            let mut conn = self.pool.acquire().await?;
+            orders::next(&mut conn, lane.account_id, batch).await?
+        };
+        if waiting.is_empty() {
+            return Ok(Some(Leave::Empty));
+        }
+        let mut live = match self.keeper.access_token(lane.connection_id).await {
+            Ok(live) => live,
+            Err(Unavailable::Store(error)) => return Err(error),
+            Err(reason) => {
+                debug!(connection_id = %lane.connection_id, %reason, "lane waits for its token");
+                return Ok(Some(Leave::Until(self.retry_at(lane, None))));
+            }
+        };
+        for order in &waiting {
+            match self.order(api, lane, order, &mut live, report, evidence).await? {
+                Step::Next => {}
+                Step::Leave(leave) => return Ok(Some(leave)),
+                Step::Lost => return Ok(None),
+            }
+        }
+        // A full batch says nothing about what is behind it; neither does one that took long.
+        Ok(Some(if (waiting.len() as i64) < batch { Leave::Empty } else { Leave::More }))
+    }
+
+    async fn order(
+        &self,
+        api: quickbooks::Api<'_>,
+        lane: &lanes::Claim,
+        order: &Waiting,
+        live: &mut LiveToken,
+        report: &mut Report,
+        evidence: &mut Evidence,
+    ) -> Result<Step, store::Error> {
+        if self.settle_without_a_try(order).await? {
+            report.parked += u32::from(!order.superseded);
+            return Ok(Step::Next);
+        }
+        let begun = {
+            let mut conn = self.pool.acquire().await?;
+            let now = self.keeper.clock().now();
+            orders::begin_attempt(&mut conn, lane, order.id, &self.daemon, self.config.lease, now).await?
+        };
+        let Some(attempt_id) = begun else { return Ok(Step::Lost) };
+        let post = Post { pool: &self.pool, api, config: &self.config, lane, order };
+        let mut result = self.within_lease(&post, live).await;
+        if let Err(Trouble::Provider(failure)) = &result
+            && failure.verdict == Verdict::TokenRefused
+        {
+            match self.keeper.renew_generation(lane.connection_id, live.generation).await {
+                Ok(newer) => {
+                    *live = newer;
+                    result = self.within_lease(&post, live).await;
+                }
+                Err(Unavailable::Store(error)) => return Err(error),
+                Err(reason) => debug!(connection_id = %lane.connection_id, %reason, "refused token not renewed"),
+            }
+        }
+        self.finish(lane, order, attempt_id, live, result, report, evidence).await
+    }
+
+    /// An order that may not be sent: replaced by a later revision, or changed after its document was made.
+    async fn settle_without_a_try(&self, order: &Waiting) -> Result<bool, store::Error> {
+        let mut conn = self.pool.acquire().await?;
+        if order.superseded {
+            let words = "a later revision of this order took its place";
+            orders::settle(&mut conn, order.id, Status::Superseded, words, None).await?;
+            return Ok(true);
+        }
+        if order.has_earlier
+            && let Some(number) = orders::posted_before(&mut conn, order.id).await?
+        {
+            let words = format!("the order was changed in HubSpot after its document {number} was made");
+            let remedy = format!("change sales receipt {number} in QuickBooks by hand");
+            orders::settle(&mut conn, order.id, Status::Parked, &words, Some(&remedy)).await?;
+            warn!(order_id = %order.id, document_number = number, "order parked: it changed after it was posted");
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Half the lease is the most that one order may take: the lane must still be ours when it ends.
+    async fn within_lease(&self, post: &Post<'_>, live: &LiveToken) -> Result<Posted, Trouble> {
+        match tokio::time::timeout(self.config.lease / 2, post.run(live)).await {
+            Ok(result) => result,
+            Err(_) => Err(Trouble::Provider(Failure {
+                provider: Provider::Quickbooks,
+                operation: "post order",
+                verdict: Verdict::OutcomeUnknown,
+                rule: "took_too_long",
+                status: None,
+                code: None,
+                message: "QuickBooks took longer than half of orders.lease".to_owned(),
+                correlation_id: None,
+                retry_after: None,
+            })),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the end of one order touches all that the batch keeps")]
+    async fn finish(
+        &self,
+        lane: &lanes::Claim,
+        order: &Waiting,
+        attempt_id: i64,
+        live: &LiveToken,
+        result: Result<Posted, Trouble>,
+        report: &mut Report,
+        evidence: &mut Evidence,
+    ) -> Result<Step, store::Error> {
+        match result {
+            Ok(posted) => {
+                evidence.answered();
+                report.posted += 1;
+                let ending = Ending { document_id: Some(&posted.document_id), ..ending(posted.outcome) };
+                self.write(attempt_id, &ending).await?;
+                Ok(Step::Next)
+            }
+            Err(Trouble::Store(error)) => Err(error),
+            Err(Trouble::Parked { message, remedy, failure }) => {
+                evidence.answered();
+                report.parked += 1;
+                let ending = Ending {
+                    message: Some(&message),
+                    remedy: Some(&remedy),
+                    ..failure
+                        .as_ref()
+                        .map_or_else(|| ending(Outcome::Parked), |f| of_failure(Outcome::Parked, f.as_ref()))
+                };
+                self.write(attempt_id, &ending).await?;
+                warn!(order_id = %order.id, message, remedy, "order parked");
+                Ok(Step::Next)
+            }
+            Err(Trouble::Provider(failure)) => {
+                evidence.failed(&failure);
+                let outcome = match failure.verdict {
+                    Verdict::OutcomeUnknown => Outcome::Unknown,
+                    Verdict::Lapsed(cause) => {
+                        self.keeper.lapse(lane.connection_id, live.generation, cause, &failure).await?;
+                        Outcome::Held
+                    }
+                    _ => Outcome::Transient,
+                };
+                self.write(attempt_id, &of_failure(outcome, &failure)).await?;
+                let retry_at = self.retry_at(lane, failure.retry_after);
+                info!(order_id = %order.id, %failure, %retry_at, "order waits: QuickBooks did not take it now");
+                Ok(Step::Leave(Leave::Until(retry_at)))
+            }
+        }
+    }
+
+    async fn write(&self, attempt_id: i64, ending: &Ending<'_>) -> Result<(), store::Error> {
+        self.metrics.count_attempt(ending.outcome.as_str());
+        let mut conn = self.pool.acquire().await?;
+        orders::finish_attempt(&mut conn, attempt_id, ending, self.keeper.clock().now()).await
+    }
+
+    fn retry_at(&self, lane: &lanes::Claim, retry_after: Option<Duration>) -> DateTime<Utc> {
+        let backoff = Backoff { min: self.config.retry_min, max: self.config.retry_max };
+        let failures = u32::try_from(lane.failures).unwrap_or(0).saturating_add(1);
+        later(self.keeper.clock().now(), backoff.pause(failures, rand::random(), retry_after))
+    }
+}
+
+fn ending<'a>(outcome: Outcome) -> Ending<'a> {
+    Ending { outcome, status: None, code: None, message: None, remedy: None, correlation_id: None, document_id: None }
+}
+
+fn of_failure(outcome: Outcome, failure: &Failure) -> Ending<'_> {
+    Ending {
+        status: failure.status.map(i32::from),
+        code: failure.code.as_deref(),
+        message: Some(&failure.message),
+        correlation_id: failure.correlation_id.as_deref(),
+        ..ending(outcome)
+    }
+}

@@ -1,0 +1,193 @@
+//! One order's way to its document. Every try carries the same request id and the same document number; after a try whose
+//! outcome nobody knows, QuickBooks is asked for the document before anything is posted again.
+
+use sqlx::PgPool;
+use tracing::info;
+
+use super::{
+    content::Content,
+    mapping::{self, ExtraItems},
+    names::{self, Names},
+};
+use crate::{
+    config,
+    keeper::access::LiveToken,
+    provider::{Failure, Verdict, quickbooks},
+    store::{
+        self, lanes,
+        orders::{Outcome, Waiting},
+        quickbooks_names,
+    },
+};
+
+/// What an order needs on its way.
+pub(super) struct Post<'a> {
+    pub(super) pool: &'a PgPool,
+    pub(super) api: quickbooks::Api<'a>,
+    pub(super) config: &'a config::Orders,
+    pub(super) lane: &'a lanes::Claim,
+    pub(super) order: &'a Waiting,
+}
+
+/// A document that stands for the order.
+#[derive(Debug)]
+pub(super) struct Posted {
+    pub(super) document_id: String,
+    pub(super) outcome: Outcome,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The order itself cannot be posted.
+    Parked { message: String, remedy: String, failure: Option<Box<Failure>> },
+    /// QuickBooks did not do it; the verdict says what follows.
+    Provider(Failure),
+    /// The database did not answer.
+    Store(store::Error),
+}
+
+impl From<names::Trouble> for Trouble {
+    fn from(trouble: names::Trouble) -> Self {
+        match trouble {
+            names::Trouble::Provider(failure) => failure.into(),
+            names::Trouble::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        match failure.verdict {
+            Verdict::Rejected => Self::Parked {
+                message: failure.message.clone(),
+                remedy: remedy(failure.code.as_deref(), failure.rule).to_owned(),
+                failure: Some(Box::new(failure)),
+            },
+            _ => Self::Provider(failure),
+        }
+    }
+}
+
+impl Post<'_> {
+    /// Posts the order, or finds that it was posted.
+    pub(super) async fn run(&self, live: &LiveToken) -> Result<Posted, Trouble> {
+        let order = self.order;
+        let content: Content = serde_json::from_value(order.content.clone()).map_err(|error| Trouble::Parked {
+            message: format!("the stored order cannot be read: {error}"),
+            remedy:
+                "it was stored by another version of lamplighter: change the order in HubSpot, so that it comes in \
+                     again"
+                    .to_owned(),
+            failure: None,
+        })?;
+        if order.unsettled
+            && let Some(document) = self.existing(live).await?
+        {
+            return self.adopt(document);
+        }
+        let extra = ExtraItems { shipping: &self.config.shipping_item, tax: &self.config.tax_item };
+        let entries = mapping::entries(&content, extra).map_err(|wrong| Trouble::Parked {
+            message: wrong.message,
+            remedy: wrong.remedy,
+            failure: None,
+        })?;
+        let names = Names {
+            pool: self.pool,
+            api: self.api,
+            access: &live.token,
+            connection_id: self.lane.connection_id,
+            realm: &self.lane.company_id,
+            request_id: order.request_id,
+        };
+        let customer_id = match &content.customer {
+            Some(customer) => names.customer(customer).await?,
+            None => None,
+        };
+        let mut item_ids = Vec::with_capacity(entries.len());
+        for (position, entry) in entries.iter().enumerate() {
+            item_ids.push(names.item(&entry.item, position, &self.config.income_account).await?);
+        }
+        let note = self.note(&content);
+        let receipt =
+            mapping::receipt(&content, &entries, &item_ids, customer_id.as_deref(), &order.document_number, &note);
+        let request_id = order.request_id.to_string();
+        let made = self.api.create_sales_receipt(&live.token, &self.lane.company_id, &receipt, &request_id).await;
+        match made {
+            Ok(document) => Ok(Posted { document_id: document.id, outcome: Outcome::Posted }),
+            Err(failure) if failure.code.as_deref() == Some("6140") => match self.existing(live).await? {
+                Some(document) => self.adopt(document),
+                None => Err(failure.into()),
+            },
+            Err(failure) if failure.code.as_deref() == Some("2500") => Err(self.forget_names(failure).await),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    async fn existing(&self, live: &LiveToken) -> Result<Option<quickbooks::Document>, Failure> {
+        let number = &self.order.document_number;
+        self.api.sales_receipt_by_number(&live.token, &self.lane.company_id, number).await
+    }
+
+    /// A document under our number is ours only if it carries our request id: somebody may have used the number by hand.
+    fn adopt(&self, document: quickbooks::Document) -> Result<Posted, Trouble> {
+        let marked =
+            document.private_note.as_deref().is_some_and(|note| note.contains(&self.order.request_id.to_string()));
+        if marked {
+            info!(order_id = %self.order.id, document_id = document.id, "an earlier try had posted this order");
+            return Ok(Posted { document_id: document.id, outcome: Outcome::Adopted });
+        }
+        Err(Trouble::Parked {
+            message: format!(
+                "QuickBooks has a sales receipt {} of {} already (id {}) that was not made for this order's revision",
+                self.order.document_number, document.total, document.id
+            ),
+            remedy:
+                "compare the two; renumber or delete the one in QuickBooks if it is wrong, then change the order in \
+                     HubSpot, so that it comes in again"
+                    .to_owned(),
+            failure: None,
+        })
+    }
+
+    /// A remembered customer or item is gone: forget them all and try again, once.
+    async fn forget_names(&self, failure: Failure) -> Trouble {
+        if self.order.attempts > 0 {
+            return failure.into();
+        }
+        let forgotten = async {
+            let mut conn = self.pool.acquire().await?;
+            quickbooks_names::forget(&mut conn, self.lane.connection_id).await
+        };
+        match forgotten.await {
+            Ok(()) => Trouble::Provider(Failure { verdict: Verdict::Transient, ..failure }),
+            Err(error) => Trouble::Store(error),
+        }
+    }
+
+    fn note(&self, content: &Content) -> String {
+        let external =
+            content.external_number.as_ref().map(|number| format!(", shop order {number}")).unwrap_or_default();
+        format!("HubSpot order {} ({}{external}). {}", self.order.external_id, content.name, self.order.request_id)
+    }
+}
+
+/// What a person can do about a rejection, by Intuit's code.
+fn remedy(code: Option<&str>, rule: &str) -> &'static str {
+    match code {
+        Some("6210") => {
+            "the period is closed in QuickBooks: reopen it or move the order's date, then change the order in HubSpot"
+        }
+        Some("6140") => "the document's number is used by another document: renumber that one in QuickBooks",
+        Some("6240") => "a customer, vendor or employee of that name exists: rename one of them in QuickBooks",
+        Some("5020") => "the feature or the permission is missing in QuickBooks: ask the company's administrator",
+        Some("2050") => "a text is too long for QuickBooks: shorten it in HubSpot",
+        _ if rule == "no_income_account" => {
+            "add an income account in QuickBooks, or name one in orders.income_account, then change the order in HubSpot"
+        }
+        _ => {
+            "read QuickBooks' words, correct the order in HubSpot or the company's settings; a change in HubSpot brings \
+              the order in again"
+        }
+    }
+}

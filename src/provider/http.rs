@@ -1,0 +1,154 @@
+//! The wire: one request out, one whole reply in, and nothing decided about it.
+//!
+//! Two clients, because they carry different risks. The OAuth client reuses no connection: a spend must not ride on one
+//! that the other side has just closed, for then nobody could say whether the token was used. Neither client follows a
+//! redirect or repeats a request by itself. This module does not know what a status means; it only tells apart whether
+//! a request was sent at all. It logs ids and durations, never an address or a body.
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use reqwest::{Certificate, Client, ClientBuilder, Request, redirect::Policy};
+
+use super::reply::Reply;
+use super::verdict::{Call, Surface};
+use super::{BuildError, HttpOptions};
+
+/// A reply larger than this is not read to its end.
+const LARGEST_REPLY: usize = 8 * 1024 * 1024;
+/// Connecting takes at most this long, and never more than half of a call's deadline.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Sends requests.
+#[derive(Debug)]
+pub(super) struct Http {
+    oauth: Client,
+    api: Client,
+    options: HttpOptions,
+}
+
+/// Why no whole reply is in hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// The request could not be put together, so it was not sent.
+    Unsendable,
+    /// No connection was made, so it was not sent.
+    NotReached,
+    /// The other side's certificate was not accepted, so it was not sent.
+    CertificateRefused,
+    /// It was sent, and no whole reply came back: a deadline, a reset, or a reply too large to read.
+    Interrupted,
+}
+
+impl Http {
+    /// Builds both clients.
+    pub(super) fn new(options: HttpOptions) -> Result<Self, BuildError> {
+        // A second install is refused; the first one serves as well.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        Ok(Self {
+            oauth: client(|| builder(options.spend_deadline).pool_max_idle_per_host(0))?,
+            api: client(|| builder(options.api_deadline))?,
+            options,
+        })
+    }
+
+    /// For building OAuth requests.
+    pub(super) fn oauth(&self) -> &Client {
+        &self.oauth
+    }
+
+    /// For building API requests.
+    pub(super) fn api(&self) -> &Client {
+        &self.api
+    }
+
+    /// Sends one request and reads the whole reply within the deadline of its kind.
+    pub(super) async fn send(&self, call: Call, mut request: Request) -> Result<Reply, Lost> {
+        let (client, deadline) = match call.surface {
+            Surface::Refresh | Surface::Exchange | Surface::Revoke | Surface::Introspect => {
+                (&self.oauth, self.options.spend_deadline)
+            }
+            Surface::Read | Surface::Search | Surface::Create => (&self.api, self.options.api_deadline),
+        };
+        *request.timeout_mut() = Some(deadline);
+        let begun = Instant::now();
+        let outcome = receive(client, request).await;
+        let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (provider, operation) = (call.provider.as_str(), call.operation);
+        match &outcome {
+            Ok(Reply { status, correlation_id, .. }) => {
+                tracing::debug!(provider, operation, status, correlation_id, duration_ms, "provider answered");
+            }
+            Err(lost) => tracing::debug!(provider, operation, ?lost, duration_ms, "no reply from provider"),
+        }
+        outcome
+    }
+}
+
+async fn receive(client: &Client, request: Request) -> Result<Reply, Lost> {
+    let mut response = client.execute(request).await.map_err(|error| lost(&error))?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|_| Lost::Interrupted)? {
+        if body.len() + chunk.len() > LARGEST_REPLY {
+            return Err(Lost::Interrupted);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Reply::new(response.status().as_u16(), response.headers(), body))
+}
+
+fn builder(deadline: Duration) -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("lamplighter/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .connect_timeout(CONNECT_DEADLINE.min(deadline / 2))
+}
+
+/// Builds a client on the machine's certificate store, or on the bundled one where the machine has none.
+fn client(builder: impl Fn() -> ClientBuilder) -> Result<Client, BuildError> {
+    builder().build().or_else(|_| {
+        let bundled = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|der| Certificate::from_der(der));
+        let bundled = bundled.collect::<Result<Vec<_>, _>>().map_err(BuildError::Http)?;
+        builder().tls_certs_only(bundled).build().map_err(BuildError::Http)
+    })
+}
+
+/// Tells apart what was never sent from what may have arrived.
+fn lost(error: &reqwest::Error) -> Lost {
+    if error.is_builder() {
+        Lost::Unsendable
+    } else if !error.is_connect() {
+        Lost::Interrupted
+    } else if refuses_certificate(error) {
+        Lost::CertificateRefused
+    } else {
+        Lost::NotReached
+    }
+}
+
+/// Looks for a certificate problem in the chain of causes.
+fn refuses_certificate(error: &(dyn Error + 'static)) -> bool {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return matches!(tls, rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented);
+    }
+    // An io::Error shows the source of what it wraps, not the wrapped error itself.
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
+    wrapped.is_some_and(|inner| refuses_certificate(inner)) || error.source().is_some_and(refuses_certificate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn a_certificate_problem_is_found_however_deep_it_is_wrapped() {
+        let certificate = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let wrapped = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, certificate));
+        assert!(refuses_certificate(&wrapped));
+        assert!(!refuses_certificate(&io::Error::other(rustls::Error::HandshakeNotComplete)));
+        assert!(!refuses_certificate(&io::Error::from(io::ErrorKind::ConnectionRefused)));
+    }
+}

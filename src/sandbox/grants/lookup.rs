@@ -1,0 +1,60 @@
+//! What a token tells whoever holds it. Nothing here changes a grant.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::Grants;
+
+/// Why an access token opens nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sandbox) enum Closed {
+    Unknown,
+    Expired(DateTime<Utc>),
+    Revoked,
+}
+
+/// What is known of a live token.
+pub(in crate::sandbox) struct Sight<'a> {
+    pub(in crate::sandbox) company: &'a str,
+    pub(in crate::sandbox) scopes: &'a [String],
+    /// Only access tokens have one here.
+    pub(in crate::sandbox) left: Option<Duration>,
+}
+
+impl Grants {
+    /// The company behind a live access token.
+    pub(in crate::sandbox) fn open(&self, access: &str, now: DateTime<Utc>) -> Result<Sight<'_>, Closed> {
+        let token = self.access.get(access).ok_or(Closed::Unknown)?;
+        let family = &self.families[token.family];
+        if family.access_dead {
+            return Err(Closed::Revoked);
+        }
+        if token.expires_at <= now {
+            return Err(Closed::Expired(token.expires_at));
+        }
+        let left = (token.expires_at - now).to_std().ok();
+        Ok(Sight { company: &family.company, scopes: &family.scopes, left })
+    }
+
+    /// The company behind a refresh token that could be spent.
+    pub(in crate::sandbox) fn see_refresh(&self, value: &str) -> Option<Sight<'_>> {
+        let token = self.refresh.get(value)?;
+        let family = &self.families[token.family];
+        let alive = !family.refresh_dead && token.replaced_at.is_none();
+        alive.then_some(Sight { company: &family.company, scopes: &family.scopes, left: None })
+    }
+
+    /// Companies with a grant that still works.
+    pub(in crate::sandbox) fn connected(&self) -> Vec<&str> {
+        let alive = self.families.iter().filter(|family| !family.refresh_dead);
+        alive.map(|family| family.company.as_str()).collect()
+    }
+
+    /// The company that a code or a refresh token value was issued for, alive or not.
+    pub(in crate::sandbox) fn company_of(&self, value: &str) -> Option<String> {
+        let code = self.codes.get(value).map(|code| &code.company);
+        let token = || self.refresh.get(value).map(|token| &self.families[token.family].company);
+        code.or_else(token).cloned()
+    }
+}

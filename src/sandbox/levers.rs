@@ -1,0 +1,172 @@
+//! What a test or a person can do to the world, and what they can ask it.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde_json::Value;
+
+use super::{
+    books::{Books, Kind},
+    ledger::{Document, TokenCall},
+    mailbox::Mail,
+    portal::{NewOrder, Portal},
+    state::World,
+    switches::Switches,
+};
+use crate::provider::Provider;
+
+/// People and companies.
+impl World {
+    /// Opens a QuickBooks company, with its accounts and one item. One that is there keeps its books.
+    pub fn add_company(&self, realm: &str, name: &str) {
+        let now = self.clock.now();
+        self.change(|state| {
+            state.books.entry(realm.to_owned()).or_insert_with(|| Books::open(name, now)).name = name.to_owned();
+        });
+    }
+
+    /// Opens a HubSpot portal. One that is there keeps its orders.
+    pub fn add_portal(&self, hub_id: &str, domain: &str) {
+        self.change(|state| {
+            state.portals.entry(hub_id.to_owned()).or_insert_with(|| Portal::new(domain)).domain = domain.to_owned();
+        });
+    }
+
+    /// The company that consent is given for from now on.
+    pub fn choose(&self, provider: Provider, company_id: &str) {
+        self.change(|state| state.grants_mut(provider).chosen = Some(company_id.to_owned()));
+    }
+
+    /// The next consent is refused.
+    pub fn deny_next(&self, provider: Provider) {
+        self.change(|state| state.grants_mut(provider).deny_next = true);
+    }
+
+    /// A buyer places an order; the answer is its id. A portal that is not there yet is opened.
+    pub fn place_order(&self, hub_id: &str, order: NewOrder) -> String {
+        let now = self.clock.now();
+        self.change(|state| {
+            let portal = state.portals.entry(hub_id.to_owned());
+            portal.or_insert_with(|| Portal::new("shop.example")).place(order, now).to_string()
+        })
+    }
+
+    /// Sets properties of an order, which moves its modification date. `false` when there is no such order.
+    pub fn edit_order(&self, hub_id: &str, order_id: &str, properties: &BTreeMap<String, String>) -> bool {
+        let now = self.clock.now();
+        self.change(|state| {
+            let portal = state.portals.get_mut(hub_id).zip(order_id.parse().ok());
+            portal.is_some_and(|(portal, id)| portal.edit(id, properties, now))
+        })
+    }
+}
+
+/// What goes wrong.
+impl World {
+    /// Changes how a provider behaves.
+    pub fn switch(&self, provider: Provider, change: impl FnOnce(&mut Switches)) {
+        self.change(|state| change(&mut state.grants_mut(provider).switches));
+    }
+
+    /// How a provider behaves.
+    pub fn switches(&self, provider: Provider) -> Switches {
+        self.see(|state| state.grants(provider).switches.clone())
+    }
+
+    /// The customer disconnects the app. `false` when there was nothing to disconnect.
+    pub fn revoke(&self, provider: Provider, company_id: &str) -> bool {
+        self.change(|state| state.grants_mut(provider).revoke_company(company_id))
+    }
+
+    /// The company's subscription ends (fault 6190), or is paid again. `false` when there is no such company.
+    pub fn lapse_subscription(&self, realm: &str, lapsed: bool) -> bool {
+        self.with_books(realm, |books| books.subscription_lapsed = lapsed)
+    }
+
+    /// The person who connected loses the right to the company (fault 120), or has it back.
+    pub fn lose_permission(&self, realm: &str, lost: bool) -> bool {
+        self.with_books(realm, |books| books.permission_lost = lost)
+    }
+
+    /// Closes the books through this day, which refuses documents dated on it or before (fault 6210); `None` opens
+    /// them.
+    pub fn close_books(&self, realm: &str, through: Option<NaiveDate>) -> bool {
+        self.with_books(realm, |books| books.closed_through = through)
+    }
+
+    /// The portal is deleted, and everything in it.
+    pub fn delete_portal(&self, hub_id: &str) -> bool {
+        self.change(|state| state.portals.get_mut(hub_id).map(|portal| portal.deleted = true).is_some())
+    }
+
+    /// Every recipient is refused with this SMTP code (451, 550); `None` takes mail again.
+    pub fn refuse_mail(&self, code: Option<u16>) {
+        self.change(|state| state.mailbox.refusal = code);
+    }
+
+    /// Empties the mailbox.
+    pub fn forget_mails(&self) {
+        self.change(|state| state.mailbox.mails.clear());
+    }
+
+    fn with_books(&self, realm: &str, step: impl FnOnce(&mut Books)) -> bool {
+        self.change(|state| state.books.get_mut(realm).map(step).is_some())
+    }
+}
+
+/// What really happened.
+impl World {
+    /// Every sales receipt in a company's books, in the order in which they were made.
+    pub fn documents(&self, realm: &str) -> Vec<Document> {
+        self.see(|state| state.books.get(realm).map(Books::documents).unwrap_or_default())
+    }
+
+    /// A company's customers, as QuickBooks would send them.
+    pub fn customers(&self, realm: &str) -> Vec<Value> {
+        self.list(realm, Kind::Customer)
+    }
+
+    /// A company's items, as QuickBooks would send them.
+    pub fn items(&self, realm: &str) -> Vec<Value> {
+        self.list(realm, Kind::Item)
+    }
+
+    fn list(&self, realm: &str, kind: Kind) -> Vec<Value> {
+        self.see(|state| state.books.get(realm).map(|books| books.list(kind).to_vec()).unwrap_or_default())
+    }
+
+    /// Every token call that got through to the provider.
+    pub fn token_calls(&self, provider: Provider) -> Vec<TokenCall> {
+        self.see(|state| state.grants(provider).calls.clone())
+    }
+
+    /// How often a refresh token value was spent while it was being spent already.
+    pub fn concurrent_spends(&self) -> u64 {
+        self.see(|state| Provider::ALL.iter().map(|provider| state.grants(*provider).concurrent_spends).sum())
+    }
+
+    /// Whether a refresh token value is being spent right now.
+    pub fn is_spending(&self, provider: Provider) -> bool {
+        self.see(|state| state.grants(provider).is_spending())
+    }
+
+    /// Requests that reached a provider's API, also those that an outage swallowed.
+    pub fn api_calls(&self, provider: Provider) -> u64 {
+        self.see(|state| state.grants(provider).api_calls)
+    }
+
+    /// Requests that reached a provider's OAuth addresses, also those that an outage swallowed.
+    pub fn oauth_calls(&self, provider: Provider) -> u64 {
+        self.see(|state| state.grants(provider).oauth_calls)
+    }
+
+    /// Companies with a grant that works.
+    pub fn connected(&self, provider: Provider) -> Vec<String> {
+        self.see(|state| state.grants(provider).connected().into_iter().map(str::to_owned).collect())
+    }
+
+    /// The mails that arrived, oldest first.
+    pub fn mails(&self) -> Vec<Mail> {
+        self.see(|state| state.mailbox.mails.clone())
+    }
+}

@@ -1,0 +1,152 @@
+//! The only SQL. One file per noun, plain functions over a connection; the caller owns the transaction.
+//!
+//! Nothing here calls a provider, sends a mail or waits while a transaction is open. Leases are written with the
+//! database's clock, because daemons share them; every other time is handed in.
+
+/// A private Postgres under the data directory.
+pub mod embedded;
+
+/// Customers of the operator.
+pub mod accounts;
+
+/// Authorizations for one company at one provider.
+pub mod connections;
+
+/// Authorizations in progress in somebody's browser.
+pub mod oauth_states;
+
+/// Sealed tokens: claim, keep, release.
+pub mod tokens;
+
+/// The ledger of every use of a refresh token.
+pub mod spends;
+
+/// How far each HubSpot portal has been read.
+pub mod intakes;
+
+/// QuickBooks companies as queues.
+pub mod lanes;
+
+/// Orders on their way, and every attempt.
+pub mod orders;
+
+/// Customers, items and accounts once found in a company.
+pub mod quickbooks_names;
+
+/// Provider-wide failures.
+pub mod outages;
+
+/// What a person must know.
+pub mod alerts;
+
+/// The outbox of mails.
+pub mod mails;
+
+/// Which vault keys the database depends on.
+pub mod vault_keys;
+
+use std::time::Duration;
+
+use sqlx::{
+    PgPool,
+    migrate::MigrateError,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+/// Forward-only migrations, applied at every start.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// What the database can answer beside rows.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server refused, or is not there.
+    #[error("the database did not carry out a statement")]
+    Sql(#[from] sqlx::Error),
+    /// A write that concerns one row met none or several.
+    #[error("{what} {id} was expected once in the database, but the statement met {met} rows")]
+    RowCount {
+        /// The noun.
+        what: &'static str,
+        /// Its id.
+        id: String,
+        /// How many rows.
+        met: u64,
+    },
+    /// The server cannot be reached at start.
+    #[error(
+        "cannot reach Postgres at {place}: check that it runs and that database.url is right, or leave database.url \
+         empty for an embedded one"
+    )]
+    Unreachable {
+        /// Host or socket, port and database; never the password.
+        place: String,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The schema cannot be brought up to date.
+    #[error(
+        "cannot bring the database's schema up to date: an older lamplighter may be pointed at a newer database; use the \
+         newest one, or restore the backup that fits this one"
+    )]
+    Migrate(#[from] MigrateError),
+}
+
+impl Error {
+    /// Whether the server is away rather than at odds with us: worth waiting for.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Sql(error) => match error {
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::WorkerCrashed => true,
+                // 57P0x: the server shuts down or starts up; 08xxx: connection trouble; 53300: too many clients.
+                sqlx::Error::Database(error) => error
+                    .code()
+                    .is_some_and(|code| code.starts_with("57P") || code.starts_with("08") || code == "53300"),
+                _ => false,
+            },
+            Self::RowCount { .. } | Self::Migrate(_) => false,
+        }
+    }
+}
+
+/// Asserts that a write met exactly the one row it was for.
+pub(crate) fn one_row(what: &'static str, id: impl ToString, met: u64) -> Result<(), Error> {
+    if met == 1 { Ok(()) } else { Err(Error::RowCount { what, id: id.to_string(), met }) }
+}
+
+/// Opens a pool and brings the schema up to date.
+///
+/// # Errors
+/// [`Error::Unreachable`] when the server does not answer within `timeout`, [`Error::Migrate`].
+pub async fn open(options: PgConnectOptions, max_connections: u32, timeout: Duration) -> Result<PgPool, Error> {
+    let place = format!(
+        "{}:{}/{}",
+        options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string()),
+        options.get_port(),
+        options.get_database().unwrap_or("")
+    );
+    let pool = PgPoolOptions::new()
+        .max_connections(max_connections)
+        .min_connections(0)
+        .acquire_timeout(timeout)
+        .idle_timeout(Duration::from_secs(300))
+        .connect_with(options.application_name("lamplighter"))
+        .await
+        .map_err(|source| Error::Unreachable { place, source })?;
+    MIGRATIONS.run(&pool).await?;
+    Ok(pool)
+}
+
+/// Answers whether the database answers.
+///
+/// # Errors
+/// Whatever the server or the network says.
+pub async fn ping(pool: &PgPool) -> Result<(), Error> {
+    sqlx::query_scalar!(r#"select 1 as "one!""#).fetch_one(pool).await?;
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! Customers of the operator, each with an owner who is told when something needs them.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Error, connections::Status};
+use crate::provider::Provider;
+
+/// A customer of the operator.
+#[derive(Clone, Debug, Serialize)]
+pub struct Account {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name, unique.
+    pub name: String,
+    /// The person who is told.
+    pub owner_name: String,
+    /// Where.
+    pub owner_email: String,
+    /// Since when we know it.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Adds an account; `None` when the name is taken.
+///
+/// # Errors
+/// Database trouble.
+pub async fn add(conn: &mut PgConnection, account: &Account) -> Result<Option<Uuid>, Error> {
+    Ok(sqlx::query_scalar!(
+        "insert into accounts (id, name, owner_name, owner_email, created_at) values ($1, $2, $3, $4, $5)
+         on conflict (name) do nothing returning id",
+        account.id,
+        account.name,
+        account.owner_name,
+        account.owner_email,
+        account.created_at
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Finds an account by id or by name.
+///
+/// # Errors
+/// Database trouble.
+pub async fn find(conn: &mut PgConnection, id_or_name: &str) -> Result<Option<Account>, Error> {
+    let id = Uuid::parse_str(id_or_name).ok();
+    Ok(sqlx::query_as!(
+        Account,
+        "select id, name, owner_name, owner_email, created_at from accounts where id = $1 or name = $2",
+        id,
+        id_or_name
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// The account of a connection.
+///
+/// # Errors
+/// Database trouble, or no such connection.
+pub async fn of_connection(conn: &mut PgConnection, connection_id: Uuid) -> Result<Account, Error> {
+    Ok(sqlx::query_as!(
+        Account,
+        "select a.id, a.name, a.owner_name, a.owner_email, a.created_at
+         from accounts a join connections c on c.account_id = a.id where c.id = $1",
+        connection_id
+    )
+    .fetch_one(conn)
+    .await?)
+}
+
+/// An account with its connections and what waits, for people.
+#[derive(Clone, Debug, Serialize)]
+pub struct Overview {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// The person who is told.
+    pub owner_name: String,
+    /// Where.
+    pub owner_email: String,
+    /// Since when we know it.
+    pub created_at: DateTime<Utc>,
+    /// Its connections.
+    pub connections: Vec<(Provider, Status)>,
+    /// Orders on their way.
+    pub waiting_orders: i64,
+}
+
+/// Accounts for people, by name, at most `limit`; and how many there are.
+///
+/// # Errors
+/// Database trouble.
+pub async fn overview(conn: &mut PgConnection, limit: i64) -> Result<(Vec<Overview>, u64), Error> {
+    let rows = sqlx::query!(
+        r#"select a.id, a.name, a.owner_name, a.owner_email, a.created_at,
+                  array(select c.provider from connections c where c.account_id = a.id order by c.provider, c.id)
+                      as "providers!: Vec<Provider>",
+                  array(select c.status from connections c where c.account_id = a.id order by c.provider, c.id)
+                      as "statuses!: Vec<Status>",
+                  (select count(*) from orders o where o.account_id = a.id and o.status = 'queued') as "waiting!"
+           from accounts a order by a.name limit $1"#,
+        limit
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let total = sqlx::query_scalar!(r#"select count(*) as "count!" from accounts"#).fetch_one(conn).await?;
+    let rows = rows.into_iter().map(|row| Overview {
+        id: row.id,
+        name: row.name,
+        owner_name: row.owner_name,
+        owner_email: row.owner_email,
+        created_at: row.created_at,
+        connections: row.providers.into_iter().zip(row.statuses).collect(),
+        waiting_orders: row.waiting,
+    });
+    Ok((rows.collect(), total.unsigned_abs()))
+}

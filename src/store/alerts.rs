@@ -1,0 +1,180 @@
+//! What a person must know: one open row per incident, and its mails in the outbox, written together.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Error;
+use crate::provider::Provider;
+
+/// What kind of incident an alert is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Kind {
+    /// Only the owner can repair a connection.
+    ConnectionLapsed,
+    /// Our own deployment is at fault.
+    OperatorFault,
+    /// A provider is down for everybody.
+    Outage,
+    /// A stored token does not open.
+    TokenSetAside,
+}
+
+/// An incident as it begins.
+#[derive(Debug)]
+pub struct NewAlert<'a> {
+    /// Names the incident: one open alert for each.
+    pub incident: &'a str,
+    /// Its kind.
+    pub kind: Kind,
+    /// The connection it is about.
+    pub connection_id: Option<Uuid>,
+    /// The provider it is about.
+    pub provider: Option<Provider>,
+    /// What its mails say beside what the tables say.
+    pub detail: &'a Value,
+    /// Who is mailed; nobody when absent.
+    pub recipient: Option<&'a str>,
+}
+
+/// Opens an alert and queues its mail; `false` when the incident is open already.
+///
+/// # Errors
+/// Database trouble.
+pub async fn open(conn: &mut PgConnection, alert: &NewAlert<'_>, now: DateTime<Utc>) -> Result<bool, Error> {
+    let (alert_id, mail_id) = (Uuid::now_v7(), Uuid::now_v7());
+    let opened = sqlx::query_scalar!(
+        r#"with opened as (
+               insert into alerts (id, incident, kind, connection_id, provider, detail, opened_at)
+               values ($1, $2, $3, $4, $5, $6, $7)
+               on conflict (incident) where resolved_at is null do nothing
+               returning id
+           ), queued as (
+               insert into mails (id, alert_id, step, recipient, send_at)
+               select $8, id, 'opened', $9, $7 from opened where $9::text is not null
+           )
+           select count(*) as "count!" from opened"#,
+        alert_id,
+        alert.incident,
+        alert.kind as Kind,
+        alert.connection_id,
+        alert.provider as Option<Provider>,
+        alert.detail,
+        now,
+        mail_id,
+        alert.recipient
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(opened == 1)
+}
+
+/// Resolves an incident and queues the all-clear to whoever was to be told; a first mail that was not sent yet is
+/// dropped, because it would ask for what is done already. `false` when no alert is open.
+///
+/// # Errors
+/// Database trouble.
+pub async fn resolve(
+    conn: &mut PgConnection,
+    incident: &str,
+    detail: &Value,
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
+    let mail_id = Uuid::now_v7();
+    let resolved = sqlx::query_scalar!(
+        r#"with resolved as (
+               update alerts set resolved_at = $2, detail = detail || $3
+               where incident = $1 and resolved_at is null returning id
+           ), told as (
+               select m.alert_id, m.recipient from mails m join resolved r on r.id = m.alert_id where m.step = 'opened'
+           ), dropped as (
+               delete from mails m using resolved r
+               where m.alert_id = r.id and m.step = 'opened' and m.sent_at is null and m.lease_until is null
+           ), queued as (
+               insert into mails (id, alert_id, step, recipient, send_at)
+               select $4, alert_id, 'resolved', recipient, $2 from told
+           )
+           select count(*) as "count!" from resolved"#,
+        incident,
+        now,
+        detail,
+        mail_id
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(resolved == 1)
+}
+
+/// The open incidents of a kind at a provider.
+///
+/// # Errors
+/// Database trouble.
+pub async fn open_incidents(conn: &mut PgConnection, kind: Kind, provider: Provider) -> Result<Vec<String>, Error> {
+    Ok(sqlx::query_scalar!(
+        "select incident from alerts where resolved_at is null and kind = $1 and provider = $2",
+        kind as Kind,
+        provider as Provider
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// An alert, for people and for its mails.
+#[derive(Clone, Debug, Serialize)]
+pub struct Alert {
+    /// Its id.
+    pub id: Uuid,
+    /// The incident.
+    pub incident: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// The connection it is about.
+    pub connection_id: Option<Uuid>,
+    /// The provider it is about.
+    pub provider: Option<Provider>,
+    /// What its mails say beside what the tables say.
+    pub detail: Value,
+    /// Since when.
+    pub opened_at: DateTime<Utc>,
+    /// Until when.
+    pub resolved_at: Option<DateTime<Utc>>,
+    /// The company it is about, by name.
+    pub subject: Option<String>,
+}
+
+/// One alert.
+///
+/// # Errors
+/// Database trouble.
+pub async fn get(conn: &mut PgConnection, id: Uuid) -> Result<Option<Alert>, Error> {
+    Ok(sqlx::query_as!(
+        Alert,
+        r#"select l.id, incident, kind as "kind: Kind", connection_id, l.provider as "provider: Provider", detail,
+                  opened_at, resolved_at, c.company_name as "subject?"
+           from alerts l left join connections c on c.id = l.connection_id where l.id = $1"#,
+        id
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// The latest alerts, open ones first, at most `limit`.
+///
+/// # Errors
+/// Database trouble.
+pub async fn recent(conn: &mut PgConnection, limit: i64) -> Result<Vec<Alert>, Error> {
+    Ok(sqlx::query_as!(
+        Alert,
+        r#"select l.id, incident, kind as "kind: Kind", connection_id, l.provider as "provider: Provider", detail,
+                  opened_at, resolved_at, c.company_name as "subject?"
+           from alerts l left join connections c on c.id = l.connection_id
+           order by resolved_at is null desc, opened_at desc limit $1"#,
+        limit
+    )
+    .fetch_all(conn)
+    .await?)
+}

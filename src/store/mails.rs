@@ -1,0 +1,165 @@
+//! The outbox: mails that must still reach somebody. A mail's id is its Message-ID, fixed when it is queued.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Error;
+
+/// Which moment of an incident a mail is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Step {
+    /// It began.
+    Opened,
+    /// It is over.
+    Resolved,
+}
+
+/// A mail that is ours to send until the lease runs out.
+#[derive(Debug)]
+pub struct Claim {
+    /// Its id, and its Message-ID.
+    pub id: Uuid,
+    /// The alert it tells of.
+    pub alert_id: Uuid,
+    /// The moment.
+    pub step: Step,
+    /// Where it goes.
+    pub recipient: String,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// Ours, until somebody claims after us.
+    pub fence: i64,
+}
+
+/// Claims up to `limit` mails that are due.
+///
+/// # Errors
+/// Database trouble.
+pub async fn claim_due(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    daemon: &str,
+    lease: Duration,
+    limit: i64,
+) -> Result<Vec<Claim>, Error> {
+    Ok(sqlx::query_as!(
+        Claim,
+        r#"with picked as (
+               select id from mails
+               where sent_at is null and send_at <= $1 and (lease_until is null or lease_until < clock_timestamp())
+               order by send_at limit $4 for update skip locked
+           )
+           update mails m
+           set lease_until = clock_timestamp() + make_interval(secs => $3), leased_by = $2, fence = m.fence + 1,
+               attempts = m.attempts + 1
+           from picked where m.id = picked.id
+           returning m.id, m.alert_id, m.step as "step: Step", m.recipient, m.attempts, m.fence"#,
+        now,
+        daemon,
+        lease.as_secs_f64(),
+        limit
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Notes that the mail was handed over.
+///
+/// # Errors
+/// Database trouble.
+pub async fn sent(conn: &mut PgConnection, claim: &Claim, now: DateTime<Utc>) -> Result<(), Error> {
+    sqlx::query!(
+        "update mails set sent_at = $3, lease_until = null, leased_by = null, last_error = null
+         where id = $1 and fence = $2",
+        claim.id,
+        claim.fence,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Puts the mail back, to be tried again.
+///
+/// # Errors
+/// Database trouble: the lease runs out by itself.
+pub async fn retry(conn: &mut PgConnection, claim: &Claim, error: &str, send_at: DateTime<Utc>) -> Result<(), Error> {
+    sqlx::query!(
+        "update mails set send_at = $3, last_error = $4, lease_until = null, leased_by = null
+         where id = $1 and fence = $2",
+        claim.id,
+        claim.fence,
+        send_at,
+        error
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// When the next mail is due.
+///
+/// # Errors
+/// Database trouble.
+pub async fn next_due(conn: &mut PgConnection) -> Result<Option<DateTime<Utc>>, Error> {
+    Ok(sqlx::query_scalar!("select min(send_at) from mails where sent_at is null").fetch_one(conn).await?)
+}
+
+/// The outbox as a whole.
+#[derive(Clone, Debug, Serialize)]
+pub struct Backlog {
+    /// How many mails were tried and are not through.
+    pub failing: i64,
+    /// The last error among them.
+    pub last_error: Option<String>,
+}
+
+/// Mails that were tried at least once and are not through.
+///
+/// # Errors
+/// Database trouble.
+pub async fn backlog(conn: &mut PgConnection) -> Result<Backlog, Error> {
+    Ok(sqlx::query_as!(
+        Backlog,
+        r#"select count(*) as "failing!", max(last_error) as last_error from mails
+           where sent_at is null and last_error is not null"#
+    )
+    .fetch_one(conn)
+    .await?)
+}
+
+/// How the mails of an alert stand.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The alert.
+    pub alert_id: Uuid,
+    /// Handed over.
+    pub sent: i64,
+    /// Not yet.
+    pub waiting: i64,
+    /// Why not.
+    pub last_error: Option<String>,
+}
+
+/// How the mails of these alerts stand.
+///
+/// # Errors
+/// Database trouble.
+pub async fn standing(conn: &mut PgConnection, alert_ids: &[Uuid]) -> Result<Vec<Standing>, Error> {
+    Ok(sqlx::query_as!(
+        Standing,
+        r#"select alert_id, count(sent_at) as "sent!", count(*) filter (where sent_at is null) as "waiting!",
+                  max(last_error) as last_error
+           from mails where alert_id = any($1) group by alert_id"#,
+        alert_ids
+    )
+    .fetch_all(conn)
+    .await?)
+}

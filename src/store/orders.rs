@@ -1,0 +1,409 @@
+//! Orders on their way to one QuickBooks document each, and every attempt.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
+
+use super::{Error, lanes, one_row};
+
+/// The state of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Status {
+    /// Waits for its turn; also while its lane is held.
+    Queued,
+    /// Has its document.
+    Posted,
+    /// A person must look.
+    Parked,
+    /// A later revision took its place before anything was sent.
+    Superseded,
+}
+
+impl Status {
+    /// The word in tables, metrics and pages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Posted => "posted",
+            Self::Parked => "parked",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// An order revision as it comes in.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NewOrder {
+    /// Its id with us.
+    pub id: Uuid,
+    /// Its id in HubSpot.
+    pub external_id: String,
+    /// A hash over what becomes part of the document.
+    pub revision: String,
+    /// What people call it.
+    pub name: String,
+    /// What it comes to.
+    pub total: Option<Decimal>,
+    /// In which money.
+    pub currency: Option<String>,
+    /// Everything the document is made of.
+    pub content: Value,
+    /// When HubSpot last changed it.
+    pub modified_at: DateTime<Utc>,
+    /// Sent with every try.
+    pub request_id: Uuid,
+    /// The document's number.
+    pub document_number: String,
+}
+
+/// Stores the revisions that are new, in their order, in one statement; returns how many were.
+///
+/// # Errors
+/// Database trouble.
+pub async fn receive(
+    conn: &mut PgConnection,
+    account_id: Uuid,
+    source_id: Uuid,
+    orders: &[NewOrder],
+    now: DateTime<Utc>,
+) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        "insert into orders (id, account_id, source_id, external_id, revision, name, total, currency, content,
+                             modified_at, received_at, request_id, document_number, status)
+         select r.id, $2, $3, r.external_id, r.revision, r.name, r.total, r.currency, r.content,
+                r.modified_at, $4, r.request_id, r.document_number, 'queued'
+         from jsonb_to_recordset($1) as r (id uuid, external_id text, revision text, name text, total numeric,
+              currency text, content jsonb, modified_at timestamptz, request_id uuid, document_number text)
+         order by r.modified_at, r.external_id
+         on conflict (source_id, external_id, revision) do nothing",
+        Json(orders) as _,
+        account_id,
+        source_id,
+        now
+    )
+    .execute(&mut *conn)
+    .await?;
+    // A parked revision was refused for good, so a later one takes its place.
+    let external_ids: Vec<_> = orders.iter().map(|order| order.external_id.clone()).collect();
+    sqlx::query!(
+        "update orders p
+         set status = 'superseded', last_message = 'a later revision of this order took its place', remedy = null
+         where p.source_id = $1 and p.external_id = any($2) and p.status = 'parked'
+           and exists (select from orders n where n.source_id = p.source_id and n.external_id = p.external_id
+                       and n.position > p.position)",
+        source_id,
+        &external_ids
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// An order whose turn it is.
+#[derive(Debug)]
+pub struct Waiting {
+    /// Its id.
+    pub id: Uuid,
+    /// Its id in HubSpot.
+    pub external_id: String,
+    /// What people call it.
+    pub name: String,
+    /// What it comes to.
+    pub total: Option<Decimal>,
+    /// In which money.
+    pub currency: Option<String>,
+    /// Everything the document is made of.
+    pub content: Value,
+    /// Sent with every try.
+    pub request_id: Uuid,
+    /// The document's number.
+    pub document_number: String,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// An earlier try may have made the document.
+    pub unsettled: bool,
+    /// A later revision waits, and this one was never sent.
+    pub superseded: bool,
+    /// An earlier revision has a document, or may get one before this one's turn comes.
+    pub has_earlier: bool,
+}
+
+/// The next orders of a lane, in their order.
+///
+/// # Errors
+/// Database trouble.
+pub async fn next(conn: &mut PgConnection, account_id: Uuid, limit: i64) -> Result<Vec<Waiting>, Error> {
+    Ok(sqlx::query_as!(
+        Waiting,
+        r#"select o.id, o.external_id, o.name, o.total, o.currency, o.content, o.request_id, o.document_number, o.attempts,
+                  o.attempts > 0 and exists (
+                      select from order_attempts t where t.order_id = o.id
+                      and (t.outcome is null or t.outcome = 'unknown')) as "unsettled!",
+                  exists (
+                      select from orders l where l.source_id = o.source_id and l.external_id = o.external_id
+                      and l.position > o.position)
+                  and not exists (
+                      select from order_attempts t where t.order_id = o.id
+                      and (t.outcome is null or t.outcome = 'unknown')) as "superseded!",
+                  exists (
+                      select from orders e where e.source_id = o.source_id and e.external_id = o.external_id
+                      and e.position < o.position and e.status in ('posted', 'queued')) as "has_earlier!"
+           from orders o where o.account_id = $1 and o.status = 'queued' order by o.position limit $2"#,
+        account_id,
+        limit
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// The document number of an earlier revision that was posted.
+///
+/// # Errors
+/// Database trouble.
+pub async fn posted_before(conn: &mut PgConnection, order_id: Uuid) -> Result<Option<String>, Error> {
+    Ok(sqlx::query_scalar!(
+        "select e.document_number from orders o
+         join orders e on e.source_id = o.source_id and e.external_id = o.external_id and e.position < o.position
+         where o.id = $1 and e.status = 'posted' limit 1",
+        order_id
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Writes down that an order is tried now, and keeps the lane's lease; `None` when the lane is no longer ours.
+///
+/// # Errors
+/// Database trouble.
+pub async fn begin_attempt(
+    conn: &mut PgConnection,
+    lane: &lanes::Claim,
+    order_id: Uuid,
+    daemon: &str,
+    lease: Duration,
+    now: DateTime<Utc>,
+) -> Result<Option<i64>, Error> {
+    Ok(sqlx::query_scalar!(
+        "with held as (
+             update lanes set lease_until = clock_timestamp() + make_interval(secs => $6)
+             where connection_id = $1 and fence = $2 returning connection_id
+         ), counted as (
+             update orders o set attempts = o.attempts + 1 from held where o.id = $3 and o.status = 'queued'
+             returning o.id
+         )
+         insert into order_attempts (order_id, daemon, started_at) select id, $4, $5 from counted returning id",
+        lane.connection_id,
+        lane.fence,
+        order_id,
+        daemon,
+        now,
+        lease.as_secs_f64()
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// What became of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Outcome {
+    /// The document was made.
+    Posted,
+    /// The document was there already, from an earlier try.
+    Adopted,
+    /// To be tried again; nothing was made.
+    Transient,
+    /// To be tried again; the document may have been made.
+    Unknown,
+    /// A person must look.
+    Parked,
+    /// The connection itself needs its owner.
+    Held,
+}
+
+impl Outcome {
+    /// The word in tables and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Posted => "posted",
+            Self::Adopted => "adopted",
+            Self::Transient => "transient",
+            Self::Unknown => "unknown",
+            Self::Parked => "parked",
+            Self::Held => "held",
+        }
+    }
+}
+
+/// The end of an attempt.
+#[derive(Debug)]
+pub struct Ending<'a> {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// HTTP status.
+    pub status: Option<i32>,
+    /// The provider's code.
+    pub code: Option<&'a str>,
+    /// The provider's words.
+    pub message: Option<&'a str>,
+    /// What a person can do.
+    pub remedy: Option<&'a str>,
+    /// The provider's correlation id.
+    pub correlation_id: Option<&'a str>,
+    /// The document, when there is one.
+    pub document_id: Option<&'a str>,
+}
+
+/// Finishes an attempt and its order, in one statement.
+///
+/// # Errors
+/// Database trouble, or no such attempt.
+pub async fn finish_attempt(
+    conn: &mut PgConnection,
+    attempt_id: i64,
+    ending: &Ending<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let order_status = match ending.outcome {
+        Outcome::Posted | Outcome::Adopted => Status::Posted,
+        Outcome::Parked => Status::Parked,
+        Outcome::Transient | Outcome::Unknown | Outcome::Held => Status::Queued,
+    };
+    let done = sqlx::query!(
+        "with ended as (
+             update order_attempts set finished_at = $2, outcome = $3, status = $4, code = $5, message = $6,
+                                       correlation_id = $7
+             where id = $1 returning order_id
+         )
+         update orders o
+         set status = $8, document_id = $9, posted_at = case when $8 = 'posted' then $2 end, last_message = $6,
+             remedy = $10
+         from ended where o.id = ended.order_id and o.status = 'queued'",
+        attempt_id,
+        now,
+        ending.outcome as Outcome,
+        ending.status,
+        ending.code,
+        ending.message,
+        ending.correlation_id,
+        order_status as Status,
+        ending.document_id,
+        ending.remedy
+    )
+    .execute(conn)
+    .await?;
+    one_row("order of attempt", attempt_id, done.rows_affected())
+}
+
+/// Settles an order without a try: superseded, or parked because of what it is.
+///
+/// # Errors
+/// Database trouble, or it is not queued any more.
+pub async fn settle(
+    conn: &mut PgConnection,
+    order_id: Uuid,
+    status: Status,
+    message: &str,
+    remedy: Option<&str>,
+) -> Result<(), Error> {
+    let done = sqlx::query!(
+        "update orders set status = $2, last_message = $3, remedy = $4 where id = $1 and status = 'queued'",
+        order_id,
+        status as Status,
+        message,
+        remedy
+    )
+    .execute(conn)
+    .await?;
+    one_row("order", order_id, done.rows_affected())
+}
+
+/// An order, for people.
+#[derive(Clone, Debug, Serialize)]
+pub struct Overview {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose.
+    pub account: String,
+    /// Its id in HubSpot.
+    pub external_id: String,
+    /// What people call it.
+    pub name: String,
+    /// What it comes to.
+    pub total: Option<Decimal>,
+    /// In which money.
+    pub currency: Option<String>,
+    /// The state.
+    pub status: Status,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// The document's number.
+    pub document_number: String,
+    /// The document's id in QuickBooks.
+    pub document_id: Option<String>,
+    /// The last words about it.
+    pub last_message: Option<String>,
+    /// What a person can do.
+    pub remedy: Option<String>,
+    /// When it came in.
+    pub received_at: DateTime<Utc>,
+    /// When its document was made.
+    pub posted_at: Option<DateTime<Utc>>,
+}
+
+/// The latest orders, of one status and account if asked, at most `limit`.
+///
+/// # Errors
+/// Database trouble.
+pub async fn overview(
+    conn: &mut PgConnection,
+    status: Option<Status>,
+    account_id: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Overview>, Error> {
+    Ok(sqlx::query_as!(
+        Overview,
+        r#"select o.id, a.name as account, o.external_id, o.name, o.total, o.currency, o.status as "status: Status",
+                  o.attempts, o.document_number, o.document_id, o.last_message, o.remedy, o.received_at, o.posted_at
+           from orders o join accounts a on a.id = o.account_id
+           where o.status = coalesce($1, o.status) and o.account_id = coalesce($2, o.account_id)
+           order by o.received_at desc, o.position desc limit $3"#,
+        status as Option<Status>,
+        account_id,
+        limit
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// How many orders have which status.
+///
+/// # Errors
+/// Database trouble.
+pub async fn count_by_status(conn: &mut PgConnection) -> Result<Vec<(Status, i64)>, Error> {
+    let rows = sqlx::query!(r#"select status as "status: Status", count(*) as "count!" from orders group by status"#)
+        .fetch_all(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.status, row.count)).collect())
+}
+
+/// How many orders wait in an account, or in all.
+///
+/// # Errors
+/// Database trouble.
+pub async fn count_waiting(conn: &mut PgConnection, account_id: Option<Uuid>) -> Result<i64, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"select count(*) as "count!" from orders where status = 'queued' and account_id = coalesce($1, account_id)"#,
+        account_id
+    )
+    .fetch_one(conn)
+    .await?)
+}

@@ -1,0 +1,153 @@
+//! Provider-wide failures and the evidence for them. One open outage per provider is a unique index.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Error;
+use crate::provider::Provider;
+
+/// A provider-wide failure.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outage {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose.
+    pub provider: Provider,
+    /// Since when.
+    pub opened_at: DateTime<Utc>,
+    /// What was seen.
+    pub evidence: String,
+    /// When the next canary may fly.
+    pub canary_at: DateTime<Utc>,
+    /// How many flew.
+    pub canaries: i32,
+    /// Until when.
+    pub closed_at: Option<DateTime<Utc>>,
+}
+
+/// Counts failures in a row; returns how many there are now and since when.
+///
+/// # Errors
+/// Database trouble.
+pub async fn count_failures(
+    conn: &mut PgConnection,
+    provider: Provider,
+    failures: i32,
+    message: &str,
+    now: DateTime<Utc>,
+) -> Result<(i32, DateTime<Utc>), Error> {
+    let row = sqlx::query!(
+        "insert into provider_health as h
+             (provider, consecutive_failures, first_failure_at, last_failure_at, last_message)
+         values ($1, $2, $3, $3, $4)
+         on conflict (provider) do update
+             set consecutive_failures = h.consecutive_failures + $2, last_failure_at = $3, last_message = $4
+         returning consecutive_failures, first_failure_at",
+        provider as Provider,
+        failures,
+        now,
+        message
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.consecutive_failures, row.first_failure_at))
+}
+
+/// Ends a row of failures.
+///
+/// # Errors
+/// Database trouble.
+pub async fn clear_failures(conn: &mut PgConnection, provider: Provider) -> Result<(), Error> {
+    sqlx::query!("delete from provider_health where provider = $1", provider as Provider).execute(conn).await?;
+    Ok(())
+}
+
+/// Opens an outage; `false` when one is open already.
+///
+/// # Errors
+/// Database trouble.
+pub async fn open(conn: &mut PgConnection, outage: &Outage) -> Result<bool, Error> {
+    let done = sqlx::query!(
+        "insert into outages (id, provider, opened_at, evidence, canary_at) values ($1, $2, $3, $4, $5)
+         on conflict (provider) where closed_at is null do nothing",
+        outage.id,
+        outage.provider as Provider,
+        outage.opened_at,
+        outage.evidence,
+        outage.canary_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Closes the open outage; `None` when none is open.
+///
+/// # Errors
+/// Database trouble.
+pub async fn close(conn: &mut PgConnection, provider: Provider, now: DateTime<Utc>) -> Result<Option<Outage>, Error> {
+    Ok(sqlx::query_as!(
+        Outage,
+        r#"update outages set closed_at = $2 where provider = $1 and closed_at is null
+           returning id, provider as "provider: Provider", opened_at, evidence, canary_at, canaries, closed_at"#,
+        provider as Provider,
+        now
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// The latest outage of a provider, open or closed.
+///
+/// # Errors
+/// Database trouble.
+pub async fn latest(conn: &mut PgConnection, provider: Provider) -> Result<Option<Outage>, Error> {
+    Ok(sqlx::query_as!(
+        Outage,
+        r#"select id, provider as "provider: Provider", opened_at, evidence, canary_at, canaries, closed_at
+           from outages where provider = $1 order by opened_at desc limit 1"#,
+        provider as Provider
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Takes the canary's turn, if it is due: exactly one daemon gets it.
+///
+/// # Errors
+/// Database trouble.
+pub async fn take_canary(
+    conn: &mut PgConnection,
+    outage: &Outage,
+    next_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
+    let done = sqlx::query!(
+        "update outages set canary_at = $3, canaries = canaries + 1
+         where id = $1 and closed_at is null and canary_at <= $2 and canaries = $4",
+        outage.id,
+        now,
+        next_at,
+        outage.canaries
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The latest outages of all providers, at most `limit`.
+///
+/// # Errors
+/// Database trouble.
+pub async fn recent(conn: &mut PgConnection, limit: i64) -> Result<Vec<Outage>, Error> {
+    Ok(sqlx::query_as!(
+        Outage,
+        r#"select id, provider as "provider: Provider", opened_at, evidence, canary_at, canaries, closed_at
+           from outages order by closed_at is null desc, opened_at desc limit $1"#,
+        limit
+    )
+    .fetch_all(conn)
+    .await?)
+}

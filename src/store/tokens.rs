@@ -1,0 +1,363 @@
+//! Sealed tokens: the claim before a spend, the fenced write after it, and the release of what did not work.
+//!
+//! A claim sets a lease and a new fence and opens the spend's row, in one committed statement. Every later write names
+//! the generation and the fence it was claimed with; when it meets no row, somebody else has moved on and the write is
+//! void. Only [`replace`] (a fresh authorization) and [`keep_late`] (a reply that had to wait in the spool) do not need
+//! the fence.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Error;
+use crate::provider::Provider;
+
+/// A refresh token that is ours to spend until the lease runs out.
+#[derive(Debug)]
+pub struct Claim {
+    /// Whose token.
+    pub connection_id: Uuid,
+    /// With whom.
+    pub provider: Provider,
+    /// The generation that is spent.
+    pub generation: i64,
+    /// Ours, until somebody claims after us.
+    pub fence: i64,
+    /// The ledger's row.
+    pub spend_id: i64,
+    /// The token, sealed.
+    pub refresh_sealed: String,
+    /// End of the refresh window.
+    pub refresh_expires_at: Option<DateTime<Utc>>,
+    /// End of the hard cap.
+    pub refresh_hard_expires_at: Option<DateTime<Utc>>,
+    /// Failed renewals since the last good one.
+    pub failures: i32,
+    /// An earlier spend of this generation was sent and never answered.
+    pub after_unknown: bool,
+}
+
+/// New tokens, sealed, with their clocks.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct SealedTokens {
+    /// The access token.
+    pub access_sealed: String,
+    /// The refresh token; `None` keeps the one that was spent.
+    pub refresh_sealed: Option<String>,
+    /// The fingerprint of the new refresh token.
+    pub refresh_fingerprint: Option<String>,
+    /// End of the access token.
+    pub access_expires_at: DateTime<Utc>,
+    /// End of the refresh window; `None` keeps what is stored, unless a new value came.
+    pub refresh_expires_at: Option<DateTime<Utc>>,
+    /// End of the hard cap; `None` keeps what is stored.
+    pub refresh_hard_expires_at: Option<DateTime<Utc>>,
+    /// When they arrived.
+    pub renewed_at: DateTime<Utc>,
+    /// When the keeper takes them up next.
+    pub renew_at: DateTime<Utc>,
+}
+
+// The two ways to pick rows share everything that makes a claim safe.
+macro_rules! claim {
+    ($pick:tt, $now:expr, $daemon:expr, $lease:expr, $($argument:expr),+) => {
+        sqlx::query_as!(
+            Claim,
+            "with picked as ("
+                + $pick
+                + r#" for update of t skip locked
+             ), claimed as (
+                 update tokens t
+                 set lease_until = clock_timestamp() + make_interval(secs => $3), leased_by = $2, fence = t.fence + 1
+                 from picked where t.connection_id = picked.connection_id
+                 returning t.*
+             ), abandoned as (
+                 update spends s set finished_at = $1, outcome = 'unknown', rule = 'lease_ran_out'
+                 from claimed where s.connection_id = claimed.connection_id and s.finished_at is null
+             ), opened as (
+                 insert into spends (connection_id, generation, fence, fingerprint, daemon, started_at)
+                 select connection_id, generation, fence, refresh_fingerprint, $2, $1 from claimed
+                 returning id, connection_id
+             )
+             select k.connection_id as "connection_id!", c.provider as "provider: Provider",
+                    k.generation as "generation!", k.fence as "fence!", o.id as "spend_id!",
+                    k.refresh_sealed as "refresh_sealed!", k.refresh_expires_at, k.refresh_hard_expires_at,
+                    k.failures as "failures!",
+                    exists (select from spends s
+                            where s.connection_id = k.connection_id and s.generation = k.generation
+                              and (s.finished_at is null or s.outcome = 'unknown')) as "after_unknown!"
+             from claimed k join opened o on o.connection_id = k.connection_id
+                  join connections c on c.id = k.connection_id
+             order by k.renew_at"#,
+            $now,
+            $daemon,
+            $lease.as_secs_f64(),
+            $($argument),+
+        )
+    };
+}
+
+/// Claims up to `limit` tokens that are due, the earliest first. Rows that somebody else works on are left alone.
+///
+/// # Errors
+/// Database trouble.
+pub async fn claim_due(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    daemon: &str,
+    lease: Duration,
+    limit: i64,
+) -> Result<Vec<Claim>, Error> {
+    Ok(claim!(
+        "select t.connection_id from tokens t
+         where t.renew_at <= $1 and (t.lease_until is null or t.lease_until < clock_timestamp())
+         order by t.renew_at limit $4",
+        now,
+        daemon,
+        lease,
+        limit
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Claims one token now, due or not, if it still has `generation` and nobody works on it.
+///
+/// # Errors
+/// Database trouble.
+pub async fn claim_one(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    daemon: &str,
+    lease: Duration,
+    connection_id: Uuid,
+    generation: i64,
+) -> Result<Option<Claim>, Error> {
+    Ok(claim!(
+        "select t.connection_id from tokens t
+         where t.connection_id = $4 and t.generation = $5 and t.renew_at is not null
+           and (t.lease_until is null or t.lease_until < clock_timestamp())",
+        now,
+        daemon,
+        lease,
+        connection_id,
+        generation
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Commits the reply of a spend: the first write after it, and alone. `false` when the fence was passed meanwhile.
+///
+/// # Errors
+/// Database trouble: the caller keeps the reply.
+pub async fn keep(conn: &mut PgConnection, claim: &Claim, new: &SealedTokens) -> Result<bool, Error> {
+    let done = sqlx::query!(
+        "update tokens
+         set generation = generation + 1, access_sealed = $4, refresh_sealed = coalesce($5, refresh_sealed),
+             refresh_fingerprint = coalesce($6, refresh_fingerprint), access_expires_at = $7,
+             refresh_expires_at = coalesce($8, refresh_expires_at),
+             refresh_hard_expires_at = coalesce($9, refresh_hard_expires_at),
+             renewed_at = $10, renew_at = $11, failures = 0, lease_until = null, leased_by = null
+         where connection_id = $1 and generation = $2 and fence = $3",
+        claim.connection_id,
+        claim.generation,
+        claim.fence,
+        new.access_sealed,
+        new.refresh_sealed,
+        new.refresh_fingerprint,
+        new.access_expires_at,
+        new.refresh_expires_at,
+        new.refresh_hard_expires_at,
+        new.renewed_at,
+        new.renew_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Commits a reply that waited in the spool. Only the generation guards it: whoever claimed since then spent the same
+/// value, and what the provider answered first is what it honours.
+///
+/// # Errors
+/// Database trouble: the spool keeps the reply.
+pub async fn keep_late(
+    conn: &mut PgConnection,
+    connection_id: Uuid,
+    generation: i64,
+    new: &SealedTokens,
+) -> Result<bool, Error> {
+    let done = sqlx::query!(
+        "update tokens
+         set generation = generation + 1, access_sealed = $3, refresh_sealed = coalesce($4, refresh_sealed),
+             refresh_fingerprint = coalesce($5, refresh_fingerprint), access_expires_at = $6,
+             refresh_expires_at = coalesce($7, refresh_expires_at),
+             refresh_hard_expires_at = coalesce($8, refresh_hard_expires_at),
+             renewed_at = $9, renew_at = $10, failures = 0, lease_until = null, leased_by = null, fence = fence + 1
+         where connection_id = $1 and generation = $2",
+        connection_id,
+        generation,
+        new.access_sealed,
+        new.refresh_sealed,
+        new.refresh_fingerprint,
+        new.access_expires_at,
+        new.refresh_expires_at,
+        new.refresh_hard_expires_at,
+        new.renewed_at,
+        new.renew_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives a claim back unrenewed, to be taken up again at `renew_at`. `false` when the fence was passed meanwhile.
+///
+/// # Errors
+/// Database trouble: the lease runs out by itself.
+pub async fn release(
+    conn: &mut PgConnection,
+    claim: &Claim,
+    renew_at: DateTime<Utc>,
+    count_failure: bool,
+) -> Result<bool, Error> {
+    let done = sqlx::query!(
+        "update tokens set renew_at = $4, failures = failures + $5, lease_until = null, leased_by = null
+         where connection_id = $1 and generation = $2 and fence = $3",
+        claim.connection_id,
+        claim.generation,
+        claim.fence,
+        renew_at,
+        i32::from(count_failure)
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Stops renewing a generation that only its owner can repair. `false` when the tokens moved on (somebody renewed them)
+/// or, if a fence is named, when somebody else has claimed them since.
+///
+/// # Errors
+/// Database trouble.
+pub async fn rest(
+    conn: &mut PgConnection,
+    connection_id: Uuid,
+    generation: i64,
+    fence: Option<i64>,
+) -> Result<bool, Error> {
+    let done = sqlx::query!(
+        "update tokens set renew_at = null, lease_until = null, leased_by = null
+         where connection_id = $1 and generation = $2 and fence = coalesce($3, fence)",
+        connection_id,
+        generation,
+        fence
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Stores the tokens of a fresh authorization. They count as a new generation, so late replies for older ones are void.
+///
+/// # Errors
+/// Database trouble.
+pub async fn replace(
+    conn: &mut PgConnection,
+    connection_id: Uuid,
+    refresh_sealed: &str,
+    refresh_fingerprint: &str,
+    new: &SealedTokens,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "insert into tokens (connection_id, generation, access_sealed, refresh_sealed, refresh_fingerprint,
+                             access_expires_at, refresh_expires_at, refresh_hard_expires_at, renewed_at, renew_at)
+         values ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9)
+         on conflict (connection_id) do update
+             set generation = tokens.generation + 1, access_sealed = $2, refresh_sealed = $3, refresh_fingerprint = $4,
+                 access_expires_at = $5, refresh_expires_at = $6, refresh_hard_expires_at = $7, renewed_at = $8,
+                 renew_at = $9, failures = 0, lease_until = null, leased_by = null, fence = tokens.fence + 1",
+        connection_id,
+        new.access_sealed,
+        refresh_sealed,
+        refresh_fingerprint,
+        new.access_expires_at,
+        new.refresh_expires_at,
+        new.refresh_hard_expires_at,
+        new.renewed_at,
+        new.renew_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// An access token as it is stored.
+#[derive(Debug)]
+pub struct Access {
+    /// The generation it belongs to.
+    pub generation: i64,
+    /// The token, sealed.
+    pub access_sealed: String,
+    /// Its end.
+    pub access_expires_at: DateTime<Utc>,
+    /// Whether the keeper still renews it.
+    pub renewable: bool,
+}
+
+/// The stored access token of a connection.
+///
+/// # Errors
+/// Database trouble.
+pub async fn access(conn: &mut PgConnection, connection_id: Uuid) -> Result<Option<Access>, Error> {
+    Ok(sqlx::query_as!(
+        Access,
+        r#"select generation, access_sealed, access_expires_at, renew_at is not null as "renewable!"
+           from tokens where connection_id = $1"#,
+        connection_id
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// What the keeper waits for next.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ahead {
+    /// When the earliest token that nobody works on is due.
+    pub due_at: Option<DateTime<Utc>>,
+    /// In how many seconds the first lease on a token that is due runs out, by the database's clock.
+    pub lease_ends_in: Option<f64>,
+    /// When the most overdue token was due, under lease or not.
+    pub overdue_since: Option<DateTime<Utc>>,
+}
+
+/// Looks ahead, by index.
+///
+/// # Errors
+/// Database trouble.
+pub async fn ahead(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Ahead, Error> {
+    Ok(sqlx::query_as!(
+        Ahead,
+        r#"select (select min(renew_at) from tokens
+                   where renew_at is not null and (lease_until is null or lease_until < clock_timestamp())) as due_at,
+                  (select extract(epoch from min(lease_until) - clock_timestamp())::float8 from tokens
+                   where renew_at <= $1 and lease_until >= clock_timestamp()) as lease_ends_in,
+                  (select min(renew_at) from tokens where renew_at <= $1) as overdue_since"#,
+        now
+    )
+    .fetch_one(conn)
+    .await?)
+}
+
+/// When a connection's tokens last changed.
+///
+/// # Errors
+/// Database trouble.
+pub async fn renewed_at(conn: &mut PgConnection, connection_id: Uuid) -> Result<Option<DateTime<Utc>>, Error> {
+    Ok(sqlx::query_scalar!("select renewed_at from tokens where connection_id = $1", connection_id)
+        .fetch_optional(conn)
+        .await?)
+}

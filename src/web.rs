@@ -1,0 +1,170 @@
+//! The web side: reconnect links and OAuth callbacks for owners, the status page for the operator, health and metrics for
+//! machines. Pages need no script; no URL that carries a code, a state or a link is ever logged.
+
+/// Reconnect links and OAuth callbacks.
+mod connect;
+
+/// Health and metrics.
+mod machines;
+
+/// What people see.
+pub mod pages;
+
+/// The operator's status page.
+mod status;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::MatchedPath,
+    http::{HeaderName, HeaderValue, Request, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use sqlx::PgPool;
+use tower_http::{
+    catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, set_header::SetResponseHeaderLayer,
+    timeout::TimeoutLayer, trace::TraceLayer,
+};
+use tracing::{error, info_span};
+use uuid::Uuid;
+
+use self::pages::MessagePage;
+use crate::{
+    clock::Clock, config, health::Health, keeper::Keeper, links::ReconnectLinks, provider::Providers, store,
+    telemetry::Metrics, vault::Vault,
+};
+
+/// What handlers need. Cheap to clone.
+#[derive(Clone)]
+pub struct Web {
+    /// The database.
+    pub pool: PgPool,
+    /// Seals what a callback brings.
+    pub vault: Arc<Vault>,
+    /// Where codes are exchanged.
+    pub providers: Providers,
+    /// Woken when something connects.
+    pub keeper: Keeper,
+    /// Wakes everything that may have waited for a connection.
+    pub connected: Arc<dyn Fn() + Send + Sync>,
+    /// Reads reconnect links.
+    pub links: ReconnectLinks,
+    /// The checks.
+    pub health: Health,
+    /// What time it is.
+    pub clock: Clock,
+    /// How it is served.
+    pub config: config::Web,
+    /// How tokens are scheduled.
+    pub keeper_config: config::Keeper,
+    /// Whom owners may ask.
+    pub support_contact: Option<Arc<str>>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Links shown on the status page, such as the demo's mailbox.
+    pub status_links: Arc<[(String, String)]>,
+}
+
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// Every route.
+pub fn router(web: Web) -> Router {
+    Router::new()
+        .route("/", get(status::page))
+        .route("/connect/{token}", get(connect::begin))
+        .route("/oauth/{provider}/callback", get(connect::callback))
+        .route("/assets/style.css", get(style))
+        .route("/healthz", get(machines::healthz))
+        .route("/readyz", get(machines::readyz))
+        .route("/metrics", get(machines::metrics))
+        .fallback(not_found)
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(150)))
+        .layer(RequestBodyLimitLayer::new(64 * 1024))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| internal("a handler panicked")))
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(header_layer(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        // Links and callbacks carry secrets in their URL: they must not travel on as a referrer or stay in a cache.
+        .layer(header_layer(header::REFERRER_POLICY, "no-referrer"))
+        .layer(header_layer(header::CACHE_CONTROL, "no-store"))
+        .with_state(web)
+}
+
+fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+fn span<B>(request: &Request<B>) -> tracing::Span {
+    // The route, never the path: the path may hold a link's token and the query a code.
+    let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str);
+    info_span!("http", method = %request.method(), route)
+}
+
+/// Serves until `stop` completes; open requests are finished first.
+///
+/// # Errors
+/// When the socket breaks.
+pub async fn serve(
+    listener: tokio::net::TcpListener,
+    web: Web,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let service = router(web).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
+}
+
+async fn style() -> impl IntoResponse {
+    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")];
+    (headers, pages::STYLE)
+}
+
+async fn not_found() -> Response {
+    show(StatusCode::NOT_FOUND, &MessagePage::not_found())
+}
+
+/// What a handler cannot answer. The text stays inside; the page carries a reference that the log carries too.
+#[derive(Debug)]
+struct Error(store::Error);
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        if self.0.is_away() {
+            tracing::warn!(
+                error = crate::telemetry::chain(&self.0),
+                "a page cannot be served while the database is away"
+            );
+            return show(StatusCode::SERVICE_UNAVAILABLE, &MessagePage::unavailable());
+        }
+        internal(&crate::telemetry::chain(&self.0))
+    }
+}
+
+fn internal(cause: &str) -> Response {
+    let reference = Uuid::new_v4().to_string();
+    error!(reference, cause, "a request failed");
+    show(StatusCode::INTERNAL_SERVER_ERROR, &MessagePage::internal(&reference))
+}
+
+fn show(status: StatusCode, page: &MessagePage) -> Response {
+    match page.render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(cause) => {
+            error!(%cause, "a page cannot be rendered");
+            (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side. Please try again.").into_response()
+        }
+    }
+}

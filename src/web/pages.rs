@@ -1,0 +1,51 @@
+//! The pages people see: the operator's status page, and one page for every end of a connect.
+//!
+//! A page is a struct of plain values with a `render()`; it knows nothing of the database, of cookies or of HTTP
+//! status codes. Pages carry no script and no inline style, so they keep to `default-src 'none'; style-src 'self'`.
+//!
+//! Invariant: every value is escaped by its template, and every failure shown says what to do.
+
+mod message;
+mod outcomes;
+mod refusals;
+mod rows;
+mod status;
+
+pub use message::MessagePage;
+pub use rows::{
+    AccountRow, AlertRow, ConnectionCounts, ConnectionRow, Listing, OrderRow, OutageRow, SpendRow, TokenClock,
+};
+pub use status::StatusPage;
+
+/// The stylesheet of all pages, to be served as `/assets/style.css`.
+pub const STYLE: &str = include_str!("../../templates/style.css");
+
+/// How good or bad something is. Always shown with a word or a shape too, never by colour alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// As it should be.
+    Good,
+    /// Needs an eye.
+    Warn,
+    /// Needs a hand.
+    Bad,
+    /// Neither.
+    Quiet,
+}
+
+impl Tone {
+    /// The class in `style.css`, also the name of the shape in `icons.html`.
+    pub fn class(self) -> &'static str {
+        match self {
+            Tone::Good => "good",
+            Tone::Warn => "warn",
+            Tone::Bad => "bad",
+            Tone::Quiet => "quiet",
+        }
+    }
+}
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! What a person reads when there is nothing to connect: a link that does not work, a page that is not there, a fault
+//! of ours.
+
+use super::{MessagePage, Tone};
+use crate::provider::Provider;
+
+impl MessagePage {
+    /// A reconnect link that was good once.
+    pub fn link_expired() -> Self {
+        Self::new(Tone::Warn, "Link has run out", "This link has run out")
+            .says("Reconnect links are good for some days only, and this one is older. Nothing is wrong with your account.")
+            .asks("Look for a newer mail from us: it carries a newer link.")
+            .asks("If there is none, ask the people who run this integration for a new link.")
+    }
+
+    /// A reconnect link that we never issued, or that was cut short on its way.
+    pub fn link_invalid() -> Self {
+        Self::new(Tone::Bad, "Link not recognised", "We do not recognise this link")
+            .says("The address is not one that we issued, or a part of it was lost on its way. Nothing was changed.")
+            .asks("Press the button in the mail itself, or copy the whole address: it is longer than one line.")
+            .asks("If it still does not work, ask the people who run this integration for a new link.")
+    }
+
+    /// The operator has not set this provider up.
+    pub fn not_configured(provider: Provider) -> Self {
+        let title = provider.title();
+        Self::new(Tone::Bad, "Not set up", format!("{title} is not set up here"))
+            .says(format!(
+                "This deployment has no client id and secret for {title}, so nobody can connect it yet. Nothing was changed."
+            ))
+            .asks("If you came from a mail, tell the people who run this integration.")
+            .asks(format!(
+                "If you run it: set {provider}.client_id and {provider}.client_secret, then run lamplighter doctor."
+            ))
+    }
+
+    /// No such page.
+    pub fn not_found() -> Self {
+        Self::new(Tone::Warn, "Not found", "There is nothing here")
+            .says("The address leads to no page. It may be mistyped, or what it showed is gone.")
+            .asks("If you came from a mail, press the button in the mail itself or copy the whole address.")
+            .asks("If you run this integration, its status page is the way back in.")
+    }
+
+    /// A fault of ours.
+    pub fn internal(reference: &str) -> Self {
+        Self::new(Tone::Bad, "Something went wrong", "Something went wrong on our side")
+            .says("It is not your fault. What we already hold is safe, and no order is lost.")
+            .asks("Wait a minute, then open the link that you were given once more.")
+            .asks("If it fails again, ask for help and name the reference below: it finds the fault in our log.")
+            .refers(Some(reference))
+    }
+
+    /// Our database is away, or we are about to stop.
+    pub fn unavailable() -> Self {
+        Self::new(Tone::Warn, "Back in a moment", "We are not ready just now")
+            .says("The service is starting, stopping or cannot reach its database. What we hold is safe, and no order is lost.")
+            .asks("Wait a minute, then reload this page.")
+            .asks("If you run this integration: lamplighter doctor says what is missing.")
+    }
+}

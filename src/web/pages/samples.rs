@@ -1,0 +1,230 @@
+//! A deployment on a bad evening and one on its first day, as the tests of the pages know them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    health::{Check, State},
+    provider::Provider,
+    store::connections::Status,
+    web::pages::*,
+};
+
+pub(super) fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_795_300_200, 0).unwrap_or_default()
+}
+
+fn ago(minutes: i64) -> DateTime<Utc> {
+    now() - TimeDelta::minutes(minutes)
+}
+
+fn clock(gone: i64, left: i64) -> TokenClock {
+    TokenClock::Runs { from: ago(gone), until: ago(-left) }
+}
+
+const DAY: i64 = 24 * 60;
+
+fn connection(account: &str, provider: Provider, company: &str) -> ConnectionRow {
+    let rolling = provider == Provider::Quickbooks;
+    ConnectionRow {
+        account: account.to_owned(),
+        provider,
+        company: company.to_owned(),
+        status: Status::Connected,
+        reason: None,
+        access: clock(18, 42),
+        refresh: if rolling { clock(DAY, 99 * DAY) } else { TokenClock::Endless },
+        hard_cap: if rolling { clock(400 * DAY, 1425 * DAY) } else { TokenClock::Endless },
+        generation: 412,
+        renew_at: Some(ago(-24)),
+    }
+}
+
+fn connections() -> Vec<ConnectionRow> {
+    vec![
+        ConnectionRow {
+            status: Status::Lapsed,
+            reason: Some(
+                "QuickBooks withdrew the permission (invalid_grant). The owner was mailed a reconnect link 2 h ago; 12 \
+                 orders wait."
+                    .to_owned(),
+            ),
+            access: clock(120, -60),
+            renew_at: None,
+            ..connection("Harbor Books", Provider::Quickbooks, "Harbor Books LLC")
+        },
+        ConnectionRow {
+            status: Status::Failing,
+            reason: Some("5 renewals in a row got no answer in time. It is tried again by itself; the grant may be fine.".to_owned()),
+            access: clock(56, 4),
+            renew_at: Some(ago(-2)),
+            generation: 77,
+            ..connection("Nordlicht Keramik & Töchter", Provider::Quickbooks, "Nordlicht Keramik GmbH")
+        },
+        connection("Harbor Books", Provider::Hubspot, "harborbooks.example (8841207)"),
+        connection("Nordlicht Keramik & Töchter", Provider::Hubspot, "nordlicht.example (5512099)"),
+        connection("Tidewater Supply", Provider::Quickbooks, "Tidewater Supply Co."),
+        ConnectionRow {
+            status: Status::Disconnected,
+            reason: Some("Disconnected on purpose by the operator.".to_owned()),
+            access: TokenClock::None,
+            refresh: TokenClock::None,
+            hard_cap: TokenClock::None,
+            renew_at: None,
+            ..connection("Tidewater Supply", Provider::Hubspot, "tidewater.example (7730415)")
+        },
+    ]
+}
+
+fn order(account: &str, number: &str, status: &str, tone: Tone, minutes: i64) -> OrderRow {
+    OrderRow {
+        account: account.to_owned(),
+        number: number.to_owned(),
+        amount: Some("1,129.00 USD".to_owned()),
+        status: status.to_owned(),
+        tone,
+        attempts: 1,
+        document: (tone == Tone::Good).then(|| "SalesReceipt 10442".to_owned()),
+        reason: None,
+        updated_at: ago(minutes),
+    }
+}
+
+fn spend(account: &str, provider: Provider, outcome: &str, tone: Tone, minutes: i64) -> SpendRow {
+    SpendRow {
+        at: ago(minutes),
+        account: account.to_owned(),
+        provider,
+        generation: 411,
+        outcome: outcome.to_owned(),
+        tone,
+        holder: "daemon-1".to_owned(),
+        correlation_id: Some("1-628f0be4-3c9d5a7712f0".to_owned()),
+    }
+}
+
+fn account(name: &str, owner: &str, quickbooks: Status, open_orders: u64) -> AccountRow {
+    AccountRow {
+        name: name.to_owned(),
+        owner_name: owner.to_owned(),
+        owner_email: "m***@harborbooks.example".to_owned(),
+        connections: vec![(Provider::Quickbooks, quickbooks), (Provider::Hubspot, Status::Connected)],
+        open_orders,
+        created_at: ago(400 * DAY),
+    }
+}
+
+fn check(id: &'static str, state: State, message: &str, remedy: Option<&str>) -> Check {
+    Check { id, state, message: message.to_owned(), remedy: remedy.map(str::to_owned) }
+}
+
+fn alerts() -> Vec<AlertRow> {
+    vec![
+        AlertRow {
+            title: "Connection lapsed".to_owned(),
+            subject: "Harbor Books, QuickBooks".to_owned(),
+            audience: "owner".to_owned(),
+            opened_at: ago(120),
+            closed_at: None,
+            mail: "1 sent 2 h ago".to_owned(),
+        },
+        AlertRow {
+            title: "Setup fault".to_owned(),
+            subject: "HubSpot, BAD_CLIENT_SECRET".to_owned(),
+            audience: "operator".to_owned(),
+            opened_at: ago(4 * DAY),
+            closed_at: Some(ago(4 * DAY - 40)),
+            mail: "2 sent".to_owned(),
+        },
+    ]
+}
+
+/// Things go wrong, each in its own way.
+pub(super) fn bad_evening() -> StatusPage {
+    let harbor = "Harbor Books";
+    StatusPage {
+        refresh_seconds: Some(10),
+        checks: vec![
+            check("Database", State::Ok, "PostgreSQL 18 answers in 2 ms; migrations are current.", None),
+            check("Keys", State::Ok, "2 keys; everything is sealed with the newest.", None),
+            check(
+                "Mail",
+                State::Warn,
+                "3 mails wait; the last try was refused by smtp.example:587.",
+                Some("Check smtp.host and smtp.password_file, then run lamplighter doctor."),
+            ),
+            check("Clock", State::Ok, "0.2 s apart from the database.", None),
+        ],
+        connection_counts: ConnectionCounts { connected: 308, failing: 1, lapsed: 1, disconnected: 2 },
+        connections: Listing::of(connections(), 312),
+        accounts: vec![
+            account(harbor, "Mara Lindqvist", Status::Lapsed, 12),
+            account("Tidewater Supply", "Joe Okafor", Status::Connected, 0),
+        ]
+        .into(),
+        orders_by_status: vec![
+            ("waiting".into(), 60),
+            ("sending".into(), 3),
+            ("needs a person".into(), 1),
+            ("posted".into(), 18_204),
+        ],
+        orders: Listing::of(
+            vec![
+                OrderRow {
+                    attempts: 2,
+                    reason: Some(
+                        "QuickBooks: the account period is closed (6210). Reopen it or move the date, then retry."
+                            .to_owned(),
+                    ),
+                    ..order("Tidewater Supply", "HS-20417", "needs a person", Tone::Bad, 31)
+                },
+                OrderRow { attempts: 0, ..order(harbor, "HS-20433", "waiting", Tone::Quiet, 3) },
+                OrderRow { attempts: 0, amount: None, ..order(harbor, "HS-20431", "waiting", Tone::Quiet, 12) },
+                order("Nordlicht Keramik & Töchter", "HS-20430", "posted", Tone::Good, 14),
+            ],
+            18_268,
+        ),
+        spends: Listing::of(
+            vec![
+                spend(harbor, Provider::Hubspot, "kept", Tone::Good, 2),
+                spend("Nordlicht Keramik & Töchter", Provider::Quickbooks, "no answer in time", Tone::Warn, 6),
+                SpendRow {
+                    correlation_id: None,
+                    ..spend(harbor, Provider::Quickbooks, "invalid_grant", Tone::Bad, 120)
+                },
+            ],
+            9_120,
+        ),
+        alerts: alerts().into(),
+        outages: vec![OutageRow {
+            provider: Provider::Quickbooks,
+            opened_at: ago(26),
+            closed_at: None,
+            evidence: "6 of 6 calls from 4 companies failed within 2 min: HTTP 503 (5), no answer in time (1)."
+                .to_owned(),
+            probes: 7,
+            next_probe_at: Some(ago(-4)),
+        }]
+        .into(),
+        links: vec![("Mailbox".to_owned(), "http://127.0.0.1:8081/mailbox".to_owned())],
+        ..first_day()
+    }
+}
+
+/// Nothing is there yet.
+pub(super) fn first_day() -> StatusPage {
+    StatusPage {
+        generated_at: now(),
+        version: "0.1.0".to_owned(),
+        refresh_seconds: None,
+        checks: Vec::new(),
+        connection_counts: ConnectionCounts::default(),
+        connections: Listing::default(),
+        accounts: Listing::default(),
+        orders_by_status: Vec::new(),
+        orders: Listing::default(),
+        spends: Listing::default(),
+        alerts: Listing::default(),
+        outages: Listing::default(),
+        links: Vec::new(),
+    }
+}

@@ -1,0 +1,113 @@
+//! The status page: everything the operator looks at first, on one page.
+
+use askama::Template;
+use chrono::{DateTime, Utc};
+
+use super::rows::Shown as _;
+use super::{
+    AccountRow, AlertRow, ConnectionCounts, ConnectionRow, Listing, OrderRow, OutageRow, SpendRow, TokenClock, Tone,
+};
+use crate::{
+    health::{Check, State},
+    words,
+};
+
+/// The state of the whole deployment at one moment.
+#[derive(Clone, Debug, Template)]
+#[template(path = "status.html")]
+pub struct StatusPage {
+    /// The moment that every relative time refers to.
+    pub generated_at: DateTime<Utc>,
+    /// Ours.
+    pub version: String,
+    /// Lets the browser fetch the page again by itself.
+    pub refresh_seconds: Option<u32>,
+    /// What `doctor` checks.
+    pub checks: Vec<Check>,
+    /// All connections, shown or not, by status.
+    pub connection_counts: ConnectionCounts,
+    /// Connections, those in need first.
+    pub connections: Listing<ConnectionRow>,
+    /// Accounts.
+    pub accounts: Listing<AccountRow>,
+    /// Status and how many orders have it.
+    pub orders_by_status: Vec<(String, u64)>,
+    /// Orders, the latest first.
+    pub orders: Listing<OrderRow>,
+    /// Uses of refresh tokens, the latest first.
+    pub spends: Listing<SpendRow>,
+    /// Alerts, open ones first.
+    pub alerts: Listing<AlertRow>,
+    /// Outages, open ones first.
+    pub outages: Listing<OutageRow>,
+    /// Label and address of other places, such as the demo's mailbox.
+    pub links: Vec<(String, String)>,
+}
+
+impl StatusPage {
+    /// The page as HTML.
+    pub fn render(&self) -> Result<String, askama::Error> {
+        Template::render(self)
+    }
+
+    /// The worst thing to be said, and how bad it is.
+    fn headline(&self) -> (Tone, String) {
+        let failed = self.checks.iter().filter(|check| check.state == State::Fail).count() as u64;
+        let ConnectionCounts { connected, failing, lapsed, .. } = self.connection_counts;
+        if failed > 0 {
+            let verb = if failed == 1 { "fails" } else { "fail" };
+            return (Tone::Bad, format!("{} {verb}", words::count(failed, "check")));
+        }
+        if lapsed > 0 {
+            let verb = if lapsed == 1 { "waits for its owner" } else { "wait for their owners" };
+            return (Tone::Bad, format!("{} {verb}", words::count(lapsed, "connection")));
+        }
+        if let Some(outage) = self.outages.rows.iter().find(|outage| outage.closed_at.is_none()) {
+            return (Tone::Warn, format!("{} is out; its orders wait", outage.provider.title()));
+        }
+        if failing > 0 {
+            let verb = if failing == 1 { "fails" } else { "fail" };
+            return (Tone::Warn, format!("{} {verb} to renew", words::count(failing, "connection")));
+        }
+        match connected {
+            0 => (Tone::Quiet, "Nothing is connected yet".to_owned()),
+            1 => (Tone::Good, "The one lamp is lit".to_owned()),
+            n => (Tone::Good, format!("All {} lamps are lit", words::number(n))),
+        }
+    }
+
+    /// Templates pass every argument by reference.
+    fn number(&self, n: &u64) -> String {
+        words::number(*n)
+    }
+
+    fn when(&self, at: &DateTime<Utc>) -> When {
+        When { at: *at, now: self.generated_at }
+    }
+
+    /// Checks, the worst first; equal ones stay as they came.
+    fn checks_by_need(&self) -> Vec<&Check> {
+        let mut checks: Vec<&Check> = self.checks.iter().collect();
+        checks.sort_by_key(|check| match check.state {
+            State::Fail => 0,
+            State::Warn => 1,
+            State::Ok => 2,
+        });
+        checks
+    }
+
+    fn clocks<'a>(&self, row: &'a ConnectionRow) -> [(&'static str, &'a TokenClock); 3] {
+        [("Access", &row.access), ("Refresh", &row.refresh), ("Hard cap", &row.hard_cap)]
+    }
+}
+
+/// A time as it stands on the page: how far it is, with the moment itself behind it.
+#[derive(Template)]
+#[template(path = "when.html")]
+struct When {
+    at: DateTime<Utc>,
+    now: DateTime<Utc>,
+}
+
+/// The template escaped what is in it.
+impl askama::filters::HtmlSafe for When {}

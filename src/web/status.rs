@@ -1,0 +1,229 @@
+//! The operator's status page: one look at everything. It shows owners' names and addresses, so by default only a direct
+//! request from this machine sees it, and none that came through a proxy.
+
+use std::net::SocketAddr;
+
+use axum::{
+    extract::{ConnectInfo, State},
+    http::{HeaderMap, StatusCode},
+    response::{Html, IntoResponse as _, Response},
+};
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{
+    Error, Web, not_found,
+    pages::{
+        AccountRow, AlertRow, ConnectionCounts, ConnectionRow, Listing, OrderRow, OutageRow, SpendRow, StatusPage,
+        TokenClock, Tone,
+    },
+};
+use crate::{
+    config::StatusPage as Audience,
+    health::Depth,
+    provider::Provider,
+    store::{
+        self, accounts, alerts,
+        connections::{self, Status},
+        mails, orders, outages, spends,
+    },
+};
+
+const ROWS: i64 = 25;
+const REFRESH_SECONDS: u32 = 10;
+
+/// Shows it.
+pub(super) async fn page(
+    State(web): State<Web>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let allowed = match web.config.status_page {
+        Audience::Open => true,
+        Audience::Off => false,
+        Audience::Local => {
+            let proxied = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+            peer.ip().is_loopback() && !proxied.into_iter().any(|name| headers.contains_key(name))
+        }
+    };
+    if !allowed {
+        return Ok(not_found().await);
+    }
+    let checks = web.health.checks(Depth::Quick).await;
+    let now = web.clock.now();
+    let mut page = StatusPage {
+        generated_at: now,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        refresh_seconds: Some(REFRESH_SECONDS),
+        checks,
+        connection_counts: ConnectionCounts::default(),
+        connections: Listing::default(),
+        accounts: Listing::default(),
+        orders_by_status: Vec::new(),
+        orders: Listing::default(),
+        spends: Listing::default(),
+        alerts: Listing::default(),
+        outages: Listing::default(),
+        links: web.status_links.to_vec(),
+    };
+    let mut conn = web.pool.acquire().await?;
+    fill(&mut page, &mut conn).await?;
+    let html = page.render().map_err(|cause| store::Error::Sql(sqlx::Error::Encode(Box::new(cause))));
+    Ok((StatusCode::OK, Html(html?)).into_response())
+}
+
+async fn fill(page: &mut StatusPage, conn: &mut PgConnection) -> Result<(), store::Error> {
+    let counts = connections::count_by_status(conn).await?;
+    let with = |status| counts.iter().filter(|(_, s, _)| *s == status).map(|(_, _, n)| n.unsigned_abs()).sum();
+    page.connection_counts = ConnectionCounts {
+        connected: with(Status::Connected),
+        failing: with(Status::Failing),
+        lapsed: with(Status::Lapsed),
+        disconnected: with(Status::Disconnected),
+    };
+    let all_connections = counts.iter().map(|(_, _, n)| n.unsigned_abs()).sum();
+    let overview = connections::overview(conn, ROWS).await?;
+    page.connections = Listing::of(overview.iter().map(connection_row).collect(), all_connections);
+    let (rows, total) = accounts::overview(conn, ROWS).await?;
+    page.accounts = Listing::of(rows.into_iter().map(account_row).collect(), total);
+    let by_status = orders::count_by_status(conn).await?;
+    let all_orders = by_status.iter().map(|(_, n)| n.unsigned_abs()).sum();
+    page.orders_by_status =
+        by_status.iter().map(|(status, n)| (status.as_str().to_owned(), n.unsigned_abs())).collect();
+    let recent = orders::overview(conn, None, None, ROWS).await?;
+    page.orders = Listing::of(recent.into_iter().map(order_row).collect(), all_orders);
+    page.spends = spends::recent(conn, ROWS).await?.into_iter().map(spend_row).collect::<Vec<_>>().into();
+    page.alerts = alert_rows(conn).await?.into();
+    page.outages = outages::recent(conn, ROWS).await?.into_iter().map(outage_row).collect::<Vec<_>>().into();
+    Ok(())
+}
+
+fn connection_row(row: &connections::Overview) -> ConnectionRow {
+    let runs = |until: DateTime<Utc>| TokenClock::Runs { from: row.renewed_at, until };
+    // HubSpot's refresh tokens have no end; Intuit's hard cap is there, but only reported when asked for.
+    let or_absent = |until: Option<DateTime<Utc>>| match (until, row.provider) {
+        (Some(until), _) => runs(until),
+        (None, Provider::Hubspot) => TokenClock::Endless,
+        (None, Provider::Quickbooks) => TokenClock::None,
+    };
+    let reason = match (row.status, row.cause) {
+        (Status::Lapsed, Some(cause)) => Some(format!("{}: the owner was mailed a reconnect link", cause.as_str())),
+        (Status::Failing, _) => Some(format!(
+            "{} in a row; tried again by itself",
+            crate::words::count(u64::try_from(row.failures).unwrap_or(0), "failed renewal")
+        )),
+        _ => None,
+    };
+    ConnectionRow {
+        account: row.account.clone(),
+        provider: row.provider,
+        company: row.company_name.clone(),
+        status: row.status,
+        reason,
+        access: runs(row.access_expires_at),
+        refresh: or_absent(row.refresh_expires_at),
+        hard_cap: or_absent(row.refresh_hard_expires_at),
+        generation: row.generation,
+        renew_at: row.renew_at,
+    }
+}
+
+fn account_row(row: accounts::Overview) -> AccountRow {
+    AccountRow {
+        name: row.name,
+        owner_name: row.owner_name,
+        owner_email: row.owner_email,
+        connections: row.connections,
+        open_orders: row.waiting_orders.unsigned_abs(),
+        created_at: row.created_at,
+    }
+}
+
+fn order_row(row: orders::Overview) -> OrderRow {
+    let tone = match row.status {
+        orders::Status::Posted => Tone::Good,
+        orders::Status::Queued if row.last_message.is_some() => Tone::Warn,
+        orders::Status::Parked => Tone::Bad,
+        orders::Status::Queued | orders::Status::Superseded => Tone::Quiet,
+    };
+    let reason = row.last_message.filter(|_| row.status != orders::Status::Posted);
+    OrderRow {
+        account: row.account,
+        number: row.name,
+        amount: row.total.map(|total| format!("{total} {}", row.currency.as_deref().unwrap_or("")).trim().to_owned()),
+        status: row.status.as_str().to_owned(),
+        tone,
+        attempts: u64::try_from(row.attempts).unwrap_or(0),
+        document: row.document_id.map(|_| row.document_number),
+        reason: reason.map(|reason| match row.remedy {
+            Some(remedy) => format!("{reason}. To do: {remedy}"),
+            None => reason,
+        }),
+        updated_at: row.posted_at.unwrap_or(row.received_at),
+    }
+}
+
+fn spend_row(row: spends::Spend) -> SpendRow {
+    use spends::Outcome;
+    let tone = match row.outcome {
+        Some(Outcome::Renewed) => Tone::Good,
+        Some(Outcome::DeadGrant | Outcome::OperatorFault | Outcome::SetAside) => Tone::Bad,
+        Some(Outcome::Transient | Outcome::Unknown) => Tone::Warn,
+        Some(Outcome::Adopted | Outcome::Discarded) | None => Tone::Quiet,
+    };
+    let outcome = row.outcome.map_or("open", Outcome::as_str);
+    SpendRow {
+        at: row.started_at,
+        account: row.account,
+        provider: row.provider,
+        generation: row.generation,
+        outcome: row.code.map_or_else(|| outcome.to_owned(), |code| format!("{outcome} ({code})")),
+        tone,
+        holder: row.daemon,
+        correlation_id: row.correlation_id,
+    }
+}
+
+async fn alert_rows(conn: &mut PgConnection) -> Result<Vec<AlertRow>, store::Error> {
+    let recent = alerts::recent(conn, ROWS).await?;
+    let ids: Vec<_> = recent.iter().map(|alert| alert.id).collect();
+    let told = mails::standing(conn, &ids).await?;
+    Ok(recent
+        .into_iter()
+        .map(|alert| {
+            let told = told.iter().find(|standing| standing.alert_id == alert.id);
+            let mail = match told {
+                None => "no mail".to_owned(),
+                Some(mails::Standing { waiting: 0, sent, .. }) => format!("{sent} sent"),
+                Some(mails::Standing { waiting, last_error: Some(error), .. }) => format!("{waiting} waiting: {error}"),
+                Some(mails::Standing { waiting, sent, .. }) => format!("{sent} sent, {waiting} waiting"),
+            };
+            let (title, audience) = match alert.kind {
+                alerts::Kind::ConnectionLapsed => ("Connection lapsed", "owner"),
+                alerts::Kind::OperatorFault => ("Our own fault", "operator"),
+                alerts::Kind::Outage => ("Provider outage", "operator"),
+                alerts::Kind::TokenSetAside => ("Token set aside", "operator"),
+            };
+            let subject = alert.subject.or_else(|| alert.provider.map(|provider| provider.title().to_owned()));
+            AlertRow {
+                title: title.to_owned(),
+                subject: subject.unwrap_or_default(),
+                audience: audience.to_owned(),
+                opened_at: alert.opened_at,
+                closed_at: alert.resolved_at,
+                mail,
+            }
+        })
+        .collect())
+}
+
+fn outage_row(row: outages::Outage) -> OutageRow {
+    OutageRow {
+        provider: row.provider,
+        opened_at: row.opened_at,
+        closed_at: row.closed_at,
+        evidence: row.evidence,
+        probes: u64::try_from(row.canaries).unwrap_or(0),
+        next_probe_at: row.closed_at.is_none().then_some(row.canary_at),
+    }
+}

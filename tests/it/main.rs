@@ -1,0 +1,11 @@
+//! One binary for all integration tests: the app as `app.rs` builds it, on a real Postgres, against the sandbox as a real
+//! HTTP and SMTP server.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helper fails by panicking")]
+
+mod harness;
+
+mod config;
+mod keeper;
+mod provider;
+mod sandbox;
