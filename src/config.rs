@@ -221,7 +221,7 @@ mod tests {
         assert!(config.is_some());
         let known: Vec<_> = reader.layers.nodes.keys().collect();
         assert_eq!(known, reader.read.iter().collect::<Vec<_>>());
-        assert!(known.len() > 70, "default.toml was not understood");
+        assert!(known.len() > 60, "default.toml was not understood");
     }
 
     #[test]
