@@ -232,7 +232,7 @@ async fn daemons_divide_the_work_and_never_spend_one_token_at_once() {
             app.app.keeper.round(),
             second.keeper.round(),
             app.app.keeper.renew_generation(id, generation),
-            second.keeper.access_token(id),
+            second.keeper.renew_generation(id, generation),
         );
         assert_eq!(a.unwrap().lapsed + b.unwrap().lapsed, 0);
         assert_eq!(c.unwrap().generation, generation + 1, "all who wait share one renewal");
