@@ -29,4 +29,4 @@ STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/lamplighter"]
 CMD ["serve", "--config", "/etc/lamplighter/lamplighter.toml"]
 HEALTHCHECK --interval=30s --timeout=10s --start-period=20s --retries=3 \
-    CMD ["/usr/local/bin/lamplighter", "doctor", "--quiet"]
+    CMD ["/usr/local/bin/lamplighter", "doctor", "--quiet", "--quick"]

@@ -28,7 +28,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::Notify;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     clock::Clock,
@@ -238,22 +238,34 @@ impl Keeper {
         let mut replayed = 0;
         for entry in self.spool.entries() {
             let reply = &entry.reply;
-            let now = self.clock.now();
-            let mut tx = self.pool.begin().await?;
-            let kept = tokens::keep_late(&mut tx, reply.connection_id, reply.generation, &reply.tokens).await?;
-            let outcome = if kept { Outcome::Renewed } else { Outcome::Discarded };
-            store::spends::finish(&mut tx, reply.spend_id, outcome, &reply.ledger(), now).await?;
-            if kept {
-                lapse::revive(&mut tx, reply.connection_id, now).await?;
+            match self.replay(reply).await {
+                Ok(outcome) => {
+                    self.spool.remove(&entry);
+                    self.metrics.count_spend(reply.provider, outcome);
+                    replayed += u32::from(outcome == Outcome::Renewed);
+                    warn!(connection_id = %reply.connection_id, generation = reply.generation,
+                        outcome = outcome.as_str(), "a reply that had waited on disk for the database was replayed");
+                }
+                Err(cause) if cause.is_away() => return Err(cause),
+                // It stays on disk and must not hold up the others.
+                Err(cause) => error!(connection_id = %reply.connection_id, error = crate::telemetry::chain(&cause),
+                    "a reply that waits on disk cannot be replayed: is this the database that it belongs to?"),
             }
-            tx.commit().await?;
-            self.spool.remove(&entry);
-            self.metrics.count_spend(reply.provider, outcome);
-            replayed += u32::from(kept);
-            warn!(connection_id = %reply.connection_id, generation = reply.generation, outcome = outcome.as_str(),
-                "a reply that had waited on disk for the database was replayed");
         }
         Ok(replayed)
+    }
+
+    async fn replay(&self, reply: &spool::SpooledReply) -> Result<Outcome, store::Error> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let kept = tokens::keep_late(&mut tx, reply.connection_id, reply.generation, &reply.tokens).await?;
+        let outcome = if kept { Outcome::Renewed } else { Outcome::Discarded };
+        store::spends::finish(&mut tx, reply.spend_id, outcome, &reply.ledger(), now).await?;
+        if kept {
+            lapse::revive(&mut tx, reply.connection_id, now).await?;
+        }
+        tx.commit().await?;
+        Ok(outcome)
     }
 }
 

@@ -24,11 +24,16 @@ pub fn start(format: LogFormat, filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let registry = tracing_subscriber::registry().with(filter);
     let terminal = std::io::stderr().is_terminal();
-    let started = match format {
-        LogFormat::Json => registry
+    let for_people = match format {
+        LogFormat::Human => true,
+        LogFormat::Json => false,
+        LogFormat::Auto => terminal,
+    };
+    let started = match for_people {
+        false => registry
             .with(fmt::layer().json().flatten_event(true).with_current_span(true).with_writer(std::io::stderr))
             .try_init(),
-        LogFormat::Human | LogFormat::Auto => {
+        true => {
             registry.with(fmt::layer().with_ansi(terminal).with_target(false).with_writer(std::io::stderr)).try_init()
         }
     };

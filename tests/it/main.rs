@@ -5,7 +5,9 @@
 
 mod harness;
 
+mod alerts;
 mod config;
 mod keeper;
 mod provider;
+mod readme;
 mod sandbox;
