@@ -252,6 +252,7 @@ fn routes(world: &Arc<World>) -> Router {
         .route("/", get(pages::index))
         .route("/mailbox", get(pages::mailbox))
         .route("/mailbox/{id}", get(pages::mail))
+        .route("/mailbox/{id}/html", get(pages::mail_html))
         .route("/control", get(control::show).post(control::act))
         .nest("/intuit", intuit)
         .nest("/hubspot", hubspot)

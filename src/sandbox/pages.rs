@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{self, Path},
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
@@ -127,6 +127,21 @@ pub(super) async fn mail(extract::State(world): extract::State<Arc<World>>, Path
     }
 }
 
+/// `GET /mailbox/{id}/html`: the HTML part as it is, allowed to run and to fetch nothing.
+pub(super) async fn mail_html(extract::State(world): extract::State<Arc<World>>, Path(id): Path<u64>) -> Response {
+    let Some(mail) = world.mails().into_iter().find(|mail| mail.id == id) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    // Links open beside the page: a frame around this may go nowhere.
+    let base = "<base target=\"_blank\">";
+    let html = match mail.html.split_once("<head>") {
+        Some((before, after)) => format!("{before}<head>{base}{after}"),
+        None => format!("{base}{}", mail.html),
+    };
+    let policy = "default-src 'none'; style-src 'unsafe-inline'";
+    ([(header::CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response()
+}
+
 fn opened(mail: &Mail) -> String {
     let mut body = String::from("<table>");
     for (name, value) in &mail.headers {
@@ -134,16 +149,10 @@ fn opened(mail: &Mail) -> String {
     }
     body += &format!("<tr><th>Delivered to<td>{}</tr></table>", escape(&mail.to.join(", ")));
     if !mail.html.is_empty() {
-        // Links open beside the page: the frame itself may go nowhere and run nothing.
-        let base = "<base target=\"_blank\">";
-        let html = match mail.html.split_once("<head>") {
-            Some((before, after)) => format!("{before}<head>{base}{after}"),
-            None => format!("{base}{}", mail.html),
-        };
-        let html = escape(&html);
         body += &format!(
-            "<h2>HTML part</h2><iframe title=\"HTML part\" sandbox=\"allow-popups \
-             allow-popups-to-escape-sandbox\" srcdoc=\"{html}\"></iframe>"
+            "<h2>HTML part</h2><p><a href=/mailbox/{0}/html>as a page of its own</a></p><iframe title=\"HTML part\" \
+             sandbox=\"allow-popups allow-popups-to-escape-sandbox\" src=\"/mailbox/{0}/html\"></iframe>",
+            mail.id
         );
     }
     page(&mail.subject, &format!("{body}<h2>Text part</h2><pre>{}</pre>", escape(&mail.text)))
