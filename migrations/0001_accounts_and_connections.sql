@@ -22,7 +22,8 @@ create table connections (
     company_name      text not null,
     status            text not null check (status in ('connected', 'failing', 'lapsed', 'disconnected')),
     -- Why only the owner can repair it; set exactly while it is lapsed.
-    cause             text,
+    cause             text check (cause in ('revoked', 'inactivity_expired', 'hard_cap_reached', 'reply_lost',
+                                          'permission_lost', 'subscription_lapsed', 'portal_deleted')),
     -- The rule, the provider's code and correlation id, and the generation that were judged.
     evidence          jsonb,
     status_changed_at timestamptz not null,

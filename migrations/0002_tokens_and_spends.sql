@@ -8,6 +8,8 @@ create table tokens (
     refresh_sealed          text not null,
     -- Tells two refresh token values apart without showing either.
     refresh_fingerprint     text not null,
+    -- Which of our apps, in which environment, the tokens were issued to: another one must not spend them.
+    issued_to               text not null,
     access_expires_at       timestamptz not null,
     refresh_expires_at      timestamptz,
     refresh_hard_expires_at timestamptz,
@@ -18,7 +20,8 @@ create table tokens (
     -- The lease uses the database's clock: daemons share it.
     lease_until             timestamptz,
     leased_by               text,
-    fence                   bigint not null default 0
+    fence                   bigint not null default 0,
+    constraint tokens_lease_has_holder check ((lease_until is null) = (leased_by is null))
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01);
 
 create index tokens_due on tokens (renew_at) where renew_at is not null;
@@ -43,7 +46,7 @@ create table spends (
 );
 
 create index spends_by_connection on spends (connection_id, id desc);
-create index spends_open on spends (connection_id) where finished_at is null;
+create index spends_unsettled on spends (connection_id, generation) where finished_at is null or outcome = 'unknown';
 
 -- Which vault keys this database depends on: a daemon that lacks one of them must not start.
 create table vault_keys (

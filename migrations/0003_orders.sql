@@ -9,7 +9,8 @@ create table intakes (
     failures      integer not null default 0,
     lease_until   timestamptz,
     leased_by     text,
-    fence         bigint not null default 0
+    fence         bigint not null default 0,
+    check ((lease_until is null) = (leased_by is null))
 );
 
 create index intakes_due on intakes (poll_at);
@@ -23,7 +24,8 @@ create table lanes (
     failures      integer not null default 0,
     lease_until   timestamptz,
     leased_by     text,
-    fence         bigint not null default 0
+    fence         bigint not null default 0,
+    check ((lease_until is null) = (leased_by is null))
 );
 
 create index lanes_due on lanes (resume_at) where resume_at is not null;
@@ -56,6 +58,9 @@ create table orders (
 ) with (autovacuum_vacuum_scale_factor = 0.01);
 
 create index orders_waiting on orders (account_id, position) where status = 'queued';
+create index orders_unsettled on orders (status) where status in ('queued', 'parked');
+-- However it came to be: an order never has two documents.
+create unique index orders_one_document on orders (source_id, external_id) where status = 'posted';
 create index orders_recent on orders (received_at desc);
 
 create table order_attempts (
@@ -71,12 +76,13 @@ create table order_attempts (
     correlation_id text
 );
 
+create index order_attempts_open on order_attempts (order_id) where finished_at is null;
 create index order_attempts_by_order on order_attempts (order_id, id desc);
 
 -- What was once found or created in a company, so that a steady stream costs no metered reads.
 create table quickbooks_names (
     connection_id uuid not null references connections (id),
-    kind          text not null check (kind in ('customer', 'item', 'account')),
+    kind          text not null check (kind in ('customer', 'item', 'account', 'home_currency')),
     name_key      text not null,
     reference_id  text not null,
     primary key (connection_id, kind, name_key)

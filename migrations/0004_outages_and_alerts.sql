@@ -4,6 +4,8 @@
 create table provider_health (
     provider             text primary key check (provider in ('quickbooks', 'hubspot')),
     consecutive_failures integer not null,
+    -- Whose calls failed: one company's trouble is not the provider's.
+    connection_ids       uuid[] not null,
     first_failure_at     timestamptz not null,
     last_failure_at      timestamptz not null,
     last_message         text not null
@@ -31,6 +33,8 @@ create table alerts (
     provider      text check (provider in ('quickbooks', 'hubspot')),
     detail        jsonb not null,
     opened_at     timestamptz not null,
+    -- When it was last noticed: it is over only when it has been quiet for a while, for every daemon.
+    seen_at       timestamptz not null,
     resolved_at   timestamptz
 );
 
@@ -50,7 +54,8 @@ create table mails (
     fence       bigint not null default 0,
     last_error  text,
     sent_at     timestamptz,
-    constraint mails_one_per_step unique (alert_id, step)
+    constraint mails_one_per_step unique (alert_id, step),
+    constraint mails_lease_has_holder check ((lease_until is null) = (leased_by is null))
 );
 
 create index mails_due on mails (send_at) where sent_at is null;

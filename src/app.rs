@@ -1,4 +1,4 @@
-//! Builds everything from the configuration. [`App::background`] is the list of what runs by itself.
+//! Builds everything from the configuration. `App::background` is the list of what runs by itself.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
 use uuid::Uuid;
 
@@ -17,7 +18,7 @@ use crate::{
     keeper::{self, Keeper, spool::Spool},
     lifecycle::{Round, Supervisor},
     links::ReconnectLinks,
-    orders::{dispatch::Dispatch, intake::Intake},
+    orders::{self, dispatch::Dispatch, intake::Intake},
     outage::OutageWatch,
     provider::{self, HttpOptions, Providers},
     store::{self, embedded, vault_keys},
@@ -50,6 +51,8 @@ pub struct App {
     pub web: Web,
     /// What time it is.
     pub clock: Clock,
+    /// Cancelled when nothing new may be begun.
+    pub stopping: CancellationToken,
 }
 
 /// The database of a configuration: a server of somebody else's, or our own for as long as this lives.
@@ -128,6 +131,7 @@ impl App {
         })?;
         let daemon: Arc<str> = daemon_name().into();
         let metrics = Metrics::default();
+        let stopping = CancellationToken::new();
         let providers = providers(config)?;
         let operator_email: Option<Arc<str>> =
             config.alerts.operator_email.as_ref().map(|mailbox| mailbox.email.to_string().into());
@@ -141,19 +145,20 @@ impl App {
             daemon: Arc::clone(&daemon),
             operator_email: operator_email.clone(),
             metrics: metrics.clone(),
+            stopping: stopping.clone(),
         });
         let outages = OutageWatch::new(pool.clone(), clock.clone(), config.outage.clone(), operator_email.clone());
-        let intake =
-            Intake::new(pool.clone(), keeper.clone(), providers.clone(), config.orders.clone(), Arc::clone(&daemon));
-        let dispatch = Dispatch::new(
-            pool.clone(),
-            keeper.clone(),
-            providers.clone(),
+        let orders = orders::Parts {
+            pool: pool.clone(),
+            keeper: keeper.clone(),
+            providers: providers.clone(),
             outages,
-            config.orders.clone(),
-            Arc::clone(&daemon),
-            metrics.clone(),
-        );
+            config: config.orders.clone(),
+            daemon: Arc::clone(&daemon),
+            metrics: metrics.clone(),
+            stopping: stopping.clone(),
+        };
+        let (intake, dispatch) = (Intake::new(orders.clone()), Dispatch::new(orders));
         let public_url = config.web.public_url.clone();
         let reconnect = ReconnectLinks::new(Arc::clone(&vault), public_url, config.web.link_lifetime);
         let outbox = Outbox::new(outbox::Parts {
@@ -164,6 +169,7 @@ impl App {
             links: reconnect.clone(),
             daemon,
             metrics: metrics.clone(),
+            stopping: stopping.clone(),
         })
         .context("cannot set up TLS for the SMTP server: check smtp.host and smtp.security")?;
         let health = Health {
@@ -178,7 +184,6 @@ impl App {
         };
         let web = Web {
             pool: pool.clone(),
-            vault,
             providers,
             keeper: keeper.clone(),
             connected: wake_all(&keeper, &intake, &dispatch, &outbox),
@@ -186,12 +191,13 @@ impl App {
             health: health.clone(),
             clock: clock.clone(),
             config: config.web.clone(),
-            keeper_config: config.keeper.clone(),
+            commit_budget: config.keeper.commit_budget,
+            under_way: TaskTracker::new(),
             support_contact: config.alerts.support_contact.as_deref().map(Arc::from),
             metrics,
             status_links: links.into(),
         };
-        Ok(Self { pool, keeper, intake, dispatch, outbox, health, links: reconnect, web, clock })
+        Ok(Self { pool, keeper, intake, dispatch, outbox, health, links: reconnect, web, clock, stopping })
     }
 
     /// Everything that runs by itself.

@@ -1,6 +1,6 @@
 //! The only source of the current time.
 //!
-//! Everything that asks "what time is it?" is handed a [`Clock`], so a test can drive days of token life in
+//! Everything that asks "what time is it?" is handed a `Clock`, so a test can drive days of token life in
 //! milliseconds. Leases are the one exception: they use the database's clock, because several daemons share them.
 
 use std::sync::{

@@ -125,7 +125,7 @@ impl Health {
         let mut conn = self.pool.acquire().await?;
         let ahead = tokens::ahead(&mut conn, now).await?;
         let counts = connections::count_by_status(&mut conn).await?;
-        let by_order_status = orders::count_by_status(&mut conn).await?;
+        let by_order_status = orders::count_unsettled(&mut conn).await?;
         let recent_outages = outages::recent(&mut conn, 10).await?;
         let keys = vault_keys::list(&mut conn).await?;
         Ok(vec![

@@ -4,7 +4,7 @@
 //! The invariants, whatever crashes: no refresh token is spent by two at the same time (a lease); a late holder cannot
 //! overwrite newer tokens (a generation and a fence); a reply in hand is not lost when Postgres is away (the spool); only
 //! a named rule with stored evidence lets a connection lapse. The keeper does not know orders or mails: whoever needs a
-//! live access token asks [`Keeper::access_token`], and a lapse is an alert that the outbox takes from there.
+//! live access token asks `Keeper::access_token`, and a lapse is an alert that the outbox takes from there.
 
 /// When a token is renewed: pure.
 pub mod schedule;
@@ -23,11 +23,12 @@ pub mod access;
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
-use futures_util::future::join_all;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
@@ -53,6 +54,7 @@ pub struct Keeper {
     daemon: Arc<str>,
     operator_email: Option<Arc<str>>,
     metrics: Metrics,
+    stopping: CancellationToken,
     wake: Arc<Notify>,
 }
 
@@ -76,6 +78,8 @@ pub struct Parts {
     pub operator_email: Option<Arc<str>>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Cancelled when nothing new may be begun.
+    pub stopping: CancellationToken,
 }
 
 /// What a round did.
@@ -132,37 +136,43 @@ impl Report {
 impl Keeper {
     /// Puts a keeper together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { pool, vault, providers, clock, config, spool, daemon, operator_email, metrics } = parts;
+        let Parts { pool, vault, providers, clock, config, spool, daemon, operator_email, metrics, stopping } = parts;
         let wake = Arc::new(Notify::new());
-        Self { pool, vault, providers, clock, config, spool, daemon, operator_email, metrics, wake }
+        Self { pool, vault, providers, clock, config, spool, daemon, operator_email, metrics, stopping, wake }
     }
 
-    /// Takes up everything that is due, and returns when none of it is left.
+    /// Takes up everything that is due, and returns when none of it is left or the process is to stop: nothing is claimed
+    /// after that, and what was claimed is finished.
     ///
     /// # Errors
     /// Database trouble. Nothing is lost then: open claims run out, replies wait in the spool.
     pub async fn round(&self) -> Result<Report, store::Error> {
-        let mut report = Report { replayed: self.replay_spool().await?, ..Report::default() };
+        let mut report = Report::default();
         let mut answered = Vec::new();
-        loop {
-            let claims = {
-                let mut conn = self.pool.acquire().await?;
-                let lease = self.config.lease;
-                let limit = i64::try_from(self.config.concurrency).unwrap_or(i64::MAX);
-                tokens::claim_due(&mut conn, self.clock.now(), &self.daemon, lease, limit).await?
-            };
-            if claims.is_empty() {
-                break;
-            }
-            // Only as many are claimed as are spent at once: a lease must not run while its token waits for its turn.
-            let renewals: Vec<_> = claims.iter().map(|claim| self.renew(claim)).collect();
-            for (provider, outcome) in join_all(renewals).await.into_iter().flatten() {
-                report.count(outcome);
-                if outcome == Outcome::Renewed && !answered.contains(&provider) {
-                    answered.push(provider);
+        let mut under_way = FuturesUnordered::new();
+        let result = loop {
+            let free = self.config.concurrency.saturating_sub(under_way.len());
+            if free > 0 && !self.stopping.is_cancelled() {
+                // Only as many are claimed as are spent at once: a lease must not run while its token waits its turn.
+                match self.claim(free, &mut report).await {
+                    Ok(claims) => under_way.extend(claims.into_iter().map(|claim| self.renew(claim))),
+                    Err(cause) if under_way.is_empty() => break Err(cause),
+                    Err(cause) => warn!(error = crate::telemetry::chain(&cause), "nothing more can be claimed now"),
                 }
             }
-        }
+            let Some(ended) = under_way.next().await else { break Ok(()) };
+            let mut ended = Some(ended);
+            while let Some(one) = ended {
+                if let Some((provider, outcome)) = one {
+                    report.count(outcome);
+                    if outcome == Outcome::Renewed && !answered.contains(&provider) {
+                        answered.push(provider);
+                    }
+                }
+                ended = under_way.next().now_or_never().flatten();
+            }
+        };
+        result?;
         for provider in answered {
             self.resolve_operator_faults(provider).await?;
         }
@@ -179,6 +189,14 @@ impl Keeper {
             );
         }
         Ok(report)
+    }
+
+    /// A reply that waits on disk is newer than the row: it goes in before anything is claimed.
+    async fn claim(&self, limit: usize, report: &mut Report) -> Result<Vec<tokens::Claim>, store::Error> {
+        report.replayed += self.replay_spool().await?;
+        let mut conn = self.pool.acquire().await?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        tokens::claim_due(&mut conn, self.clock.now(), &self.daemon, self.config.lease, limit).await
     }
 
     /// How long the keeper may sleep now: until the next deadline, the end of somebody's lease or the check interval,
@@ -225,7 +243,9 @@ impl Keeper {
 
     async fn resolve_operator_faults(&self, provider: Provider) -> Result<(), store::Error> {
         let mut conn = self.pool.acquire().await?;
-        for incident in alerts::open_incidents(&mut conn, alerts::Kind::OperatorFault, provider).await? {
+        // Another daemon may still be wrong where this one is right: the fault is over when nobody has met it for a while.
+        let quiet_since = self.clock.now() - TimeDelta::from_std(self.config.retry_max / 2).unwrap_or_default();
+        for incident in alerts::quiet_incidents(&mut conn, alerts::Kind::OperatorFault, provider, quiet_since).await? {
             let detail = serde_json::json!({});
             if alerts::resolve(&mut conn, &incident, &detail, self.clock.now()).await? {
                 info!(%incident, "operator fault is over: tokens are renewed again");
@@ -260,7 +280,11 @@ impl Keeper {
         let mut tx = self.pool.begin().await?;
         let kept = tokens::keep_late(&mut tx, reply.connection_id, reply.generation, &reply.tokens).await?;
         let outcome = if kept { Outcome::Renewed } else { Outcome::Discarded };
-        store::spends::finish(&mut tx, reply.spend_id, outcome, &reply.ledger(), now).await?;
+        match store::spends::finish(&mut tx, reply.spend_id, outcome, &reply.ledger(), now).await {
+            // A ledger without this row, such as a restored one, is no reason to lose the token.
+            Ok(()) | Err(store::Error::RowCount { .. }) => {}
+            Err(cause) => return Err(cause),
+        }
         if kept {
             lapse::revive(&mut tx, reply.connection_id, now).await?;
         }

@@ -47,9 +47,9 @@ pub trait Round: Send + 'static {
 }
 
 impl Supervisor {
-    /// A supervisor whose loops get `grace` to finish what they have begun.
-    pub fn new(grace: Duration) -> Self {
-        Self { loops: JoinSet::new(), stop: CancellationToken::new(), grace }
+    /// A supervisor whose loops get `grace` to finish what they have begun once `stop` is cancelled.
+    pub fn new(stop: CancellationToken, grace: Duration) -> Self {
+        Self { loops: JoinSet::new(), stop, grace }
     }
 
     /// Cancelled when the process should end.
@@ -120,38 +120,41 @@ fn tell_systemd(states: &[NotifyState<'_>]) {
     }
 }
 
-/// How long to wait for a database that is away: doubled from this to 30 s.
+/// How long to wait after a round that failed: doubled from the one to the other.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 async fn run_rounds<R: Round>(round: R, stop: CancellationToken) {
-    let mut away = 0_u32;
+    let (mut failed, mut away) = (0_u32, false);
     while !stop.is_cancelled() {
         // A round is never cancelled in the middle: that would abandon what it has spent.
-        match round.run().await {
+        let pause = match round.run().await {
             Ok(rest) => {
-                if away > 0 {
+                if away {
                     info!(task = R::NAME, "the database is back");
-                    away = 0;
                 }
+                (failed, away) = (0, false);
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = round.rest(rest) => {}
                 }
+                continue;
             }
             Err(cause) => {
                 let text = crate::telemetry::chain(&cause);
                 match (cause.is_away(), away) {
-                    (true, 0) => warn!(task = R::NAME, error = text, "the database is away: waiting for it"),
-                    (true, _) => {}
+                    (true, false) => warn!(task = R::NAME, error = text, "the database is away: waiting for it"),
+                    (true, true) => {}
                     (false, _) => error!(task = R::NAME, error = text, "a round failed and is tried again"),
                 }
-                let pause = FIRST_WAIT.saturating_mul(1 << away.min(6)).min(Duration::from_secs(30));
-                away = away.saturating_add(1);
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = tokio::time::sleep(pause) => {}
-                }
+                away = cause.is_away();
+                failed = failed.saturating_add(1);
+                FIRST_WAIT.saturating_mul(1 << failed.saturating_sub(1).min(6)).min(LONGEST_WAIT)
             }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }

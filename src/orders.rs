@@ -1,7 +1,7 @@
 //! Brings HubSpot's orders into QuickBooks, exactly once each.
 //!
-//! Two rounds share one queue in Postgres. [`intake::Intake`] reads what changed in HubSpot and stores every revision of
-//! an order once; the cursor moves in the same transaction. [`dispatch::Dispatch`] works lane by lane (a lane is one
+//! Two rounds share one queue in Postgres. `intake::Intake` reads what changed in HubSpot and stores every revision of
+//! an order once; the cursor moves in the same transaction. `dispatch::Dispatch` works lane by lane (a lane is one
 //! QuickBooks company): leased, in order, each order under a request id and a document number that were fixed when it was
 //! stored. Neither renews tokens nor writes mails: the keeper does the one, the verdict's alert the other.
 
@@ -22,3 +22,31 @@ mod posting;
 
 /// Customers and items in QuickBooks: recalled, found or created.
 mod names;
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::{config, keeper::Keeper, outage::OutageWatch, provider::Providers, telemetry::Metrics};
+
+/// Everything that intake and dispatch are made of.
+#[derive(Clone)]
+pub struct Parts {
+    /// The database.
+    pub pool: PgPool,
+    /// Has live tokens.
+    pub keeper: Keeper,
+    /// Where orders come from and go to.
+    pub providers: Providers,
+    /// Knows whether a provider is there.
+    pub outages: OutageWatch,
+    /// How they work.
+    pub config: config::Orders,
+    /// Who we are in leases.
+    pub daemon: Arc<str>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Cancelled when nothing new may be begun.
+    pub stopping: CancellationToken,
+}

@@ -100,13 +100,19 @@ impl OutageWatch {
         }
     }
 
-    /// Weighs what a batch of calls showed: opens or closes the provider's outage.
+    /// Weighs what a batch of calls for one connection showed: opens or closes the provider's outage. One company's failures
+    /// open none, unless it is the only one: its own trouble is not the provider's.
     ///
     /// # Errors
     /// Database trouble.
-    pub async fn weigh(&self, provider: Provider, evidence: &Evidence) -> Result<(), store::Error> {
+    pub async fn weigh(
+        &self,
+        provider: Provider,
+        connection_id: Uuid,
+        evidence: &Evidence,
+    ) -> Result<(), store::Error> {
         if evidence.failures > 0 {
-            self.count(provider, evidence).await
+            self.count(provider, connection_id, evidence).await
         } else if evidence.answered {
             self.close(provider).await
         } else {
@@ -114,13 +120,15 @@ impl OutageWatch {
         }
     }
 
-    async fn count(&self, provider: Provider, evidence: &Evidence) -> Result<(), store::Error> {
+    async fn count(&self, provider: Provider, connection_id: Uuid, evidence: &Evidence) -> Result<(), store::Error> {
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
-        let (failures, since) =
-            outages::count_failures(&mut tx, provider, evidence.failures, &evidence.message, now).await?;
-        if u32::try_from(failures).unwrap_or(0) >= self.config.open_after {
-            let evidence = format!("{failures} failures in a row; the last: {}", evidence.message);
+        let (count, message) = (evidence.failures, &evidence.message);
+        let seen = outages::count_failures(&mut tx, provider, connection_id, count, message, now).await?;
+        let widespread = i64::from(seen.companies) >= seen.connected.min(2);
+        if widespread && u32::try_from(seen.count).unwrap_or(0) >= self.config.open_after {
+            let since = seen.since;
+            let evidence = format!("{} failures in a row; the last: {message}", seen.count);
             let outage = outages::Outage {
                 id: Uuid::now_v7(),
                 provider,

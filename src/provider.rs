@@ -1,7 +1,7 @@
 //! The only outgoing HTTP to Intuit and HubSpot: OAuth, their APIs, and the one place where a reply is judged.
 //!
-//! A provider is data first ([`Settings`]); code stands only where the two differ. Every call returns either what was
-//! asked for or a [`Failure`] that already carries its [`Verdict`]: callers act on the verdict and never look at a
+//! A provider is data first (`Settings`); code stands only where the two differ. Every call returns either what was
+//! asked for or a `Failure` that already carries its `Verdict`: callers act on the verdict and never look at a
 //! status or a message again. This module knows nothing of the database, of leases or of retries.
 
 pub mod hubspot;
@@ -85,6 +85,13 @@ pub struct Settings {
     pub api_url: Url,
     /// HubSpot's dated API version, such as `2026-09`.
     pub api_version: String,
+}
+
+impl Settings {
+    /// Names our app and its environment, without a secret. A token works for the app it was issued to and no other.
+    pub fn identity(&self) -> String {
+        format!("{}/{}", self.environment, self.client_id)
+    }
 }
 
 /// What a provider hands out when a code or a refresh token is spent.

@@ -233,6 +233,7 @@ fn routes(world: &Arc<World>) -> Router {
         .route("/oauth2/v1/tokens/bearer", post(intuit_oauth::token))
         .route("/v2/oauth2/tokens/revoke", post(intuit_oauth::revoke))
         .route("/v3/company/{realm}/companyinfo/{id}", get(intuit_api::company_info))
+        .route("/v3/company/{realm}/preferences", get(intuit_api::preferences))
         .route("/v3/company/{realm}/query", get(intuit_api::query).post(intuit_api::posted_query))
         .route("/v3/company/{realm}/{entity}", post(intuit_api::write))
         .route("/v3/company/{realm}/{entity}/{id}", get(intuit_api::read))

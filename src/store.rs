@@ -114,6 +114,17 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether the same statement may work in a moment: the server is away, or two transactions got into each other's way.
+    pub fn may_pass(&self) -> bool {
+        let collided = |code: &str| matches!(code, "40001" | "40P01" | "55P03");
+        match self {
+            Self::Sql(sqlx::Error::Database(error)) if error.code().is_some_and(|code| collided(&code)) => true,
+            other => other.is_away(),
+        }
+    }
+}
+
 /// Asserts that a write met exactly the one row it was for.
 pub(crate) fn one_row(what: &'static str, id: impl ToString, met: u64) -> Result<(), Error> {
     if met == 1 { Ok(()) } else { Err(Error::RowCount { what, id: id.to_string(), met }) }

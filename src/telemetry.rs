@@ -110,7 +110,7 @@ impl Default for Metrics {
             lateness.clone(),
         );
         registry.register("connections", "Connections, by status", connections.clone());
-        registry.register("orders", "Orders, by status", orders.clone());
+        registry.register("orders", "Orders that wait or need a person, by status", orders.clone());
         registry.register("outage_open", "Whether an outage of the provider is open", outages.clone());
         Self { registry: Arc::new(registry), spends, attempts, mails, lateness, connections, orders, outages }
     }

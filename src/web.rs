@@ -23,6 +23,7 @@ use axum::{
     routing::get,
 };
 use sqlx::PgPool;
+use tokio_util::task::TaskTracker;
 use tower_http::{
     catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, set_header::SetResponseHeaderLayer,
     timeout::TimeoutLayer, trace::TraceLayer,
@@ -33,7 +34,7 @@ use uuid::Uuid;
 use self::pages::MessagePage;
 use crate::{
     clock::Clock, config, health::Health, keeper::Keeper, links::ReconnectLinks, provider::Providers, store,
-    telemetry::Metrics, vault::Vault,
+    telemetry::Metrics,
 };
 
 /// What handlers need. Cheap to clone.
@@ -41,11 +42,9 @@ use crate::{
 pub struct Web {
     /// The database.
     pub pool: PgPool,
-    /// Seals what a callback brings.
-    pub vault: Arc<Vault>,
     /// Where codes are exchanged.
     pub providers: Providers,
-    /// Woken when something connects.
+    /// Seals what a callback brings.
     pub keeper: Keeper,
     /// Wakes everything that may have waited for a connection.
     pub connected: Arc<dyn Fn() + Send + Sync>,
@@ -57,8 +56,10 @@ pub struct Web {
     pub clock: Clock,
     /// How it is served.
     pub config: config::Web,
-    /// How tokens are scheduled.
-    pub keeper_config: config::Keeper,
+    /// How long a callback tries to store what it brought.
+    pub commit_budget: Duration,
+    /// Callbacks that must end before the process does, even if their browser went away.
+    pub under_way: TaskTracker,
     /// Whom owners may ask.
     pub support_contact: Option<Arc<str>>,
     /// What is counted.
@@ -111,8 +112,12 @@ pub async fn serve(
     web: Web,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let under_way = web.under_way.clone();
     let service = router(web).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop).await
+    axum::serve(listener, service).with_graceful_shutdown(stop).await?;
+    under_way.close();
+    under_way.wait().await;
+    Ok(())
 }
 
 async fn style() -> impl IntoResponse {

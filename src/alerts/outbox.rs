@@ -16,7 +16,8 @@ use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::Notify;
-use tracing::{info, warn};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
 
 use super::{
     mail::Rendered,
@@ -44,6 +45,7 @@ pub struct Outbox {
     links: ReconnectLinks,
     daemon: Arc<str>,
     metrics: Metrics,
+    stopping: CancellationToken,
     wake: Arc<Notify>,
 }
 
@@ -63,6 +65,8 @@ pub struct Parts {
     pub daemon: Arc<str>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Cancelled when nothing new may be begun.
+    pub stopping: CancellationToken,
 }
 
 /// What a round did.
@@ -79,8 +83,10 @@ pub struct Report {
 enum Failed {
     #[error("the mail cannot be built: {0}")]
     Build(String),
-    #[error("the SMTP server did not take it: {0}")]
+    #[error("the SMTP server did not take it")]
     Smtp(#[from] lettre::transport::smtp::Error),
+    #[error("the SMTP server said nothing within smtp.timeout")]
+    Silent,
 }
 
 #[derive(Clone)]
@@ -106,9 +112,9 @@ impl Outbox {
     /// # Errors
     /// When the TLS settings of the SMTP server cannot be made.
     pub fn new(parts: Parts) -> Result<Self, lettre::transport::smtp::Error> {
-        let Parts { pool, clock, alerts, smtp, links, daemon, metrics } = parts;
+        let Parts { pool, clock, alerts, smtp, links, daemon, metrics, stopping } = parts;
         let transport = transport(&smtp)?;
-        Ok(Self { pool, clock, alerts, smtp, transport, links, daemon, metrics, wake: Arc::default() })
+        Ok(Self { pool, clock, alerts, smtp, transport, links, daemon, metrics, stopping, wake: Arc::default() })
     }
 
     /// Sends every mail that is due.
@@ -118,9 +124,12 @@ impl Outbox {
     pub async fn round(&self) -> Result<Report, store::Error> {
         let mut report = Report::default();
         loop {
+            if self.stopping.is_cancelled() {
+                return Ok(report);
+            }
             let claims = {
                 let mut conn = self.pool.acquire().await?;
-                // Long enough for a slow server to take all of them.
+                // Long enough for a slow server to take all of them, each within its deadline.
                 let lease = self.smtp.timeout * (AT_ONCE as u32 + 1);
                 mails::claim_due(&mut conn, self.clock.now(), &self.daemon, lease, AT_ONCE).await?
             };
@@ -128,9 +137,13 @@ impl Outbox {
                 return Ok(report);
             }
             for claim in &claims {
-                match self.one(claim).await? {
-                    true => report.sent += 1,
-                    false => report.failed += 1,
+                match self.one(claim).await {
+                    Ok(Some(true)) => report.sent += 1,
+                    Ok(Some(false)) => report.failed += 1,
+                    Ok(None) => {}
+                    Err(cause) if cause.is_away() => return Err(cause),
+                    // Its lease runs out; the other mails go on.
+                    Err(cause) => error!(mail_id = %claim.id, error = crate::telemetry::chain(&cause), "a mail failed"),
                 }
             }
         }
@@ -144,7 +157,6 @@ impl Outbox {
         let mut conn = self.pool.acquire().await?;
         let due = mails::next_due(&mut conn).await?;
         let until = due.map(|at| (at - self.clock.now()).to_std().unwrap_or_default());
-        // Another daemon's claim is due in the past: do not spin on it. A new alert of another daemon is that daemon's.
         let (least, most) = (Duration::from_millis(500), Duration::from_secs(30));
         Ok(until.unwrap_or(most).clamp(least, most))
     }
@@ -171,30 +183,36 @@ impl Outbox {
     /// # Errors
     /// What it says.
     pub async fn probe(&self) -> Result<(), String> {
-        match self.transport.test_connection().await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err("it does not answer to NOOP".to_owned()),
-            Err(error) => Err(crate::telemetry::chain(&error)),
+        match tokio::time::timeout(self.smtp.timeout, self.transport.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err("it does not answer to NOOP".to_owned()),
+            Ok(Err(error)) => Err(crate::telemetry::chain(&error)),
+            Err(_) => Err(Failed::Silent.to_string()),
         }
     }
 
-    async fn one(&self, claim: &mails::Claim) -> Result<bool, store::Error> {
+    /// Sends one mail: whether it went out, or nothing if it came too late to be of use.
+    async fn one(&self, claim: &mails::Claim) -> Result<Option<bool>, store::Error> {
         let now = self.clock.now();
         let told = {
             let mut conn = self.pool.acquire().await?;
             telling::tell(&mut conn, claim, &self.links, &self.alerts, now).await?
         };
         let sent = match told {
-            Ok(told) => self.send(claim, told).await,
+            Ok(Some(told)) => self.send(claim, told).await,
+            Ok(None) => {
+                let mut conn = self.pool.acquire().await?;
+                mails::drop_late(&mut conn, claim).await?;
+                return Ok(None);
+            }
             Err(unrendered) => Err(Failed::Build(unrendered)),
         };
-        let mut conn = self.pool.acquire().await?;
         match sent {
             Ok(()) => {
-                mails::sent(&mut conn, claim, self.clock.now()).await?;
+                self.note_sent(claim).await?;
                 self.metrics.count_mail("sent");
                 info!(mail_id = %claim.id, alert_id = %claim.alert_id, step = ?claim.step, "mail handed over");
-                Ok(true)
+                Ok(Some(true))
             }
             Err(failed) => {
                 let backoff = Backoff { min: self.alerts.retry_min, max: self.alerts.retry_max };
@@ -202,19 +220,41 @@ impl Outbox {
                 let retry_at = later(self.clock.now(), backoff.pause(attempts, rand::random(), None));
                 // Servers quote the address they refuse; it belongs neither in a log nor in the table of errors.
                 let words = crate::telemetry::chain(&failed).replace(&claim.recipient, "the recipient");
+                let mut conn = self.pool.acquire().await?;
                 mails::retry(&mut conn, claim, &words, retry_at).await?;
                 self.metrics.count_mail("failed");
                 warn!(mail_id = %claim.id, error = words, %retry_at, "mail not handed over, tried again: check [smtp] \
                     with `lamplighter doctor`");
-                Ok(false)
+                Ok(Some(false))
             }
         }
     }
 
+    /// The server has taken the mail: that must not be forgotten because of one bad moment of the database.
+    async fn note_sent(&self, claim: &mails::Claim) -> Result<(), store::Error> {
+        let note = async || -> Result<(), store::Error> {
+            let mut conn = self.pool.acquire().await?;
+            mails::sent(&mut conn, claim, self.clock.now()).await
+        };
+        for _ in 0..3 {
+            match note().await {
+                Err(cause) if cause.is_away() => tokio::time::sleep(Duration::from_millis(500)).await,
+                other => return other,
+            }
+        }
+        note().await
+    }
+
     async fn send(&self, claim: &mails::Claim, told: Told) -> Result<(), Failed> {
         let built = self.message(claim, told).map_err(Failed::Build)?;
-        self.transport.send(built).await?;
-        Ok(())
+        // The transport's own timeout ends with the connect; a server that then says nothing must not hold up the rest.
+        match tokio::time::timeout(self.smtp.timeout, self.transport.send(built)).await {
+            Ok(answer) => {
+                answer?;
+                Ok(())
+            }
+            Err(_) => Err(Failed::Silent),
+        }
     }
 
     fn message(&self, claim: &mails::Claim, told: Told) -> Result<Message, String> {

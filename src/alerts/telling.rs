@@ -23,22 +23,26 @@ pub(super) struct Told {
     pub(super) recipient_name: Option<String>,
 }
 
-/// Renders a queued mail. The inner error says why it cannot be rendered.
+/// Renders a queued mail; nothing if it would ask for what is done already. The inner error says why it cannot be
+/// rendered.
 pub(super) async fn tell(
     conn: &mut PgConnection,
     mail: &mails::Claim,
     links: &ReconnectLinks,
     config: &config::Alerts,
     now: DateTime<Utc>,
-) -> Result<Result<Told, String>, store::Error> {
+) -> Result<Result<Option<Told>, String>, store::Error> {
     let Some(alert) = alerts::get(conn, mail.alert_id).await? else {
         return Ok(Err("its alert is gone".to_owned()));
     };
+    if mail.step == mails::Step::Opened && alert.resolved_at.is_some() {
+        return Ok(Ok(None));
+    }
     if alert.kind == Kind::ConnectionLapsed {
-        return to_owner(conn, &alert, mail.step, links, config, now).await;
+        return Ok(to_owner(conn, &alert, mail.step, links, config, now).await?.map(Some));
     }
     let rendered = to_operator(&alert, mail.step, now).map_err(|error| error.to_string());
-    Ok(rendered.map(|rendered| Told { rendered, recipient_name: None }))
+    Ok(rendered.map(|rendered| Some(Told { rendered, recipient_name: None })))
 }
 
 async fn to_owner(

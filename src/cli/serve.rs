@@ -29,18 +29,25 @@ pub(super) async fn run(config: Config) -> anyhow::Result<u8> {
 
 async fn daemon(config: &Config, database: &Database, listener: TcpListener) -> anyhow::Result<End> {
     let app = App::build(config, database.pool.clone(), Clock::system(), &[]).await?;
-    let mut supervisor = Supervisor::new(grace(config));
+    let mut supervisor = Supervisor::new(app.stopping.clone(), grace(config));
     app.background(&mut supervisor, listener);
     lifecycle::ready();
     info!(listen = %config.web.listen, public_url = %config.web.public_url, version = env!("CARGO_PKG_VERSION"), "lamplighter is up");
-    if let Err(cause) = app.outbox.probe().await {
-        tracing::warn!(
-            cause,
-            "the SMTP server cannot be used: mails wait in the outbox until it can; correct [smtp], then \
-            run `lamplighter doctor`"
-        );
-    }
-    Ok(supervisor.run().await)
+    // Beside the supervisor: a mail server that says nothing must not keep signals from being seen.
+    let greeting = async {
+        if let Err(cause) = app.outbox.probe().await {
+            tracing::warn!(
+                cause,
+                "the SMTP server cannot be used: mails wait in the outbox until it can; correct [smtp], \
+                then run `lamplighter doctor`"
+            );
+        }
+        std::future::pending::<End>().await
+    };
+    Ok(tokio::select! {
+        end = supervisor.run() => end,
+        end = greeting => end,
+    })
 }
 
 /// Binds the port, or says what to do.
@@ -51,8 +58,8 @@ pub(super) async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// What a stop must wait for at most: a spend that is under way, its commit, and an order.
+/// What a stop must wait for at most: a spend that is under way and its commit, an order, a mail.
 pub(super) fn grace(config: &Config) -> Duration {
     let spend = config.keeper.deadline + config.keeper.commit_budget;
-    spend.max(config.providers.timeout) + Duration::from_secs(5)
+    spend.max(config.providers.timeout).max(config.smtp.timeout) + Duration::from_secs(5)
 }

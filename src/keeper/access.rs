@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -74,14 +75,16 @@ impl Keeper {
         if stored.generation > generation {
             return self.open(connection_id, &stored);
         }
+        self.replay_spool().await?;
         let claim = {
             let mut conn = self.pool.acquire().await?;
             let (now, lease) = (self.clock.now(), self.config.lease);
-            tokens::claim_one(&mut conn, now, &self.daemon, lease, connection_id, generation).await?
+            let quiet_since = now - TimeDelta::from_std(self.config.retry_min).unwrap_or_default();
+            tokens::claim_one(&mut conn, now, &self.daemon, lease, connection_id, generation, quiet_since).await?
         };
         match claim {
             None => self.wait_for_others(connection_id, generation).await,
-            Some(claim) => match self.renew(&claim).await {
+            Some(claim) => match self.renew(claim).await {
                 Some((_, Outcome::Renewed | Outcome::Adopted | Outcome::Discarded)) => {
                     let stored = self.stored(connection_id).await?;
                     self.open(connection_id, &stored)
@@ -111,10 +114,16 @@ impl Keeper {
 
     async fn wait_for_others(&self, connection_id: Uuid, generation: i64) -> Result<LiveToken, Unavailable> {
         let deadline = tokio::time::Instant::now() + WAIT_FOR_OTHERS;
+        let mut alone = 0;
         while tokio::time::Instant::now() < deadline {
             let stored = self.stored(connection_id).await?;
             if stored.generation > generation {
                 return self.open(connection_id, &stored);
+            }
+            // Nobody is at it: it failed a moment ago and rests. One look may fall between a claim and its commit.
+            alone = if stored.leased { 0 } else { alone + 1 };
+            if alone > 1 {
+                return Err(Unavailable::NotNow);
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -124,7 +133,12 @@ impl Keeper {
     async fn stored(&self, connection_id: Uuid) -> Result<tokens::Access, Unavailable> {
         let mut conn = self.pool.acquire().await?;
         let stored = tokens::access(&mut conn, connection_id).await?;
-        stored.filter(|stored| stored.renewable).ok_or(Unavailable::Lapsed)
+        let stored = stored.filter(|stored| stored.renewable).ok_or(Unavailable::Lapsed)?;
+        match self.issued_to_another(stored.provider, &stored.issued_to) {
+            // The keeper tells the operator when the token's turn comes.
+            Some(_) => Err(Unavailable::NotNow),
+            None => Ok(stored),
+        }
     }
 
     fn open(&self, connection_id: Uuid, stored: &tokens::Access) -> Result<LiveToken, Unavailable> {

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::json;
 use tracing::{Instrument as _, debug, error, info_span, warn};
+use uuid::Uuid;
 
 use super::{
     Keeper,
@@ -29,14 +30,24 @@ use crate::{
 /// key is back.
 const SET_ASIDE_FOR: Duration = Duration::from_secs(3600);
 
+/// What became of a reply.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    InTime,
+    /// The lease had run out, but nothing newer was stored.
+    Late,
+    /// Something newer was stored.
+    Void,
+}
+
 impl Keeper {
     /// Renews a claimed token and records what became of it. `None` when the database went away before the outcome could
     /// be written: the lease and the open spend tell the next one, and a reply in hand waits in the spool.
-    pub(super) async fn renew(&self, claim: &Claim) -> Option<(Provider, Outcome)> {
+    pub(super) async fn renew(&self, claim: Claim) -> Option<(Provider, Outcome)> {
         let span = info_span!("connection.renew", connection_id = %claim.connection_id, provider = %claim.provider,
             generation = claim.generation, spend_id = claim.spend_id);
         let outcome = async {
-            match self.spend(claim).await {
+            match self.spend(&claim).await {
                 Ok(outcome) => {
                     self.metrics.count_spend(claim.provider, outcome);
                     debug!(outcome = outcome.as_str(), "spend finished");
@@ -53,6 +64,9 @@ impl Keeper {
     }
 
     async fn spend(&self, claim: &Claim) -> Result<Outcome, store::Error> {
+        if let Some(fault) = self.issued_to_another(claim.provider, &claim.issued_to) {
+            return self.judge(claim, &fault).await;
+        }
         let place = refresh_place(claim.connection_id);
         let refresh_token = match self.vault.open(place, &claim.refresh_sealed) {
             Ok(token) => token,
@@ -64,18 +78,41 @@ impl Keeper {
         }
     }
 
+    /// A token of another app or environment would be refused in the very words of a dead grant. That is a mistake in our
+    /// configuration, or a copied database: it must not reach the provider, and no customer may pay for it.
+    pub(super) fn issued_to_another(&self, provider: Provider, issued_to: &str) -> Option<Failure> {
+        let ours = self.providers.settings(provider)?.identity();
+        (ours != issued_to).then(|| Failure {
+            provider,
+            operation: "refresh",
+            verdict: Verdict::OperatorFault,
+            rule: "issued_to_another_app",
+            status: None,
+            code: None,
+            message: format!(
+                "the tokens were issued to {issued_to}, but {ours} is configured: set the old client id and environment \
+                 again, or let the owners reconnect"
+            ),
+            correlation_id: None,
+            retry_after: None,
+        })
+    }
+
     async fn keep(&self, claim: &Claim, grant: &Grant, spent: &SecretString) -> Result<Outcome, store::Error> {
         let now = self.clock.now();
-        let new = self.seal(claim, grant, spent, now);
+        let new = self.seal(claim.connection_id, claim.provider, grant, spent, now);
         let stored = async {
             let mut conn = self.pool.acquire().await?;
             if tokens::keep(&mut conn, claim, &new).await? {
-                return Ok(true);
+                return Ok(Kept::InTime);
             }
             // The fence was passed, but while the generation stands nothing newer is stored than this reply.
-            tokens::keep_late(&mut conn, claim.connection_id, claim.generation, &new).await
+            let late = tokens::keep_late(&mut conn, claim.connection_id, claim.generation, &new).await?;
+            Ok(if late { Kept::Late } else { Kept::Void })
         };
-        let kept = match stored.await {
+        // A connection that hangs must not outlast the lease with the reply only in memory.
+        let stored = tokio::time::timeout(self.config.commit_budget, stored).await;
+        let kept = match stored.unwrap_or(Err(store::Error::Sql(sqlx::Error::PoolTimedOut))) {
             Ok(kept) => kept,
             Err(cause) => {
                 self.spool_reply(claim, grant, new, &cause).await;
@@ -83,26 +120,39 @@ impl Keeper {
             }
         };
         let reply = Reply { status: Some(200), correlation_id: grant.correlation_id.clone(), ..Reply::default() };
-        let outcome = if kept { Outcome::Renewed } else { Outcome::Discarded };
+        let outcome = if kept == Kept::Void { Outcome::Discarded } else { Outcome::Renewed };
         let mut tx = self.pool.begin().await?;
         spends::finish(&mut tx, claim.spend_id, outcome, &reply, now).await?;
-        if kept {
-            connections::recover(&mut tx, claim.connection_id, now).await?;
+        match kept {
+            Kept::Void => {}
+            Kept::InTime => connections::recover(&mut tx, claim.connection_id, now).await?,
+            // Whoever claimed after us may have been refused and have let it lapse.
+            Kept::Late => lapse::revive(&mut tx, claim.connection_id, now).await?,
+        }
+        if kept != Kept::Void {
             alerts::resolve(&mut tx, &set_aside_incident(claim), &json!({}), now).await?;
         }
         tx.commit().await?;
         Ok(outcome)
     }
 
-    fn seal(&self, claim: &Claim, grant: &Grant, spent: &SecretString, now: DateTime<Utc>) -> SealedTokens {
-        let clocks =
-            schedule::clocks(claim.provider, grant, now, self.config.renew_at, self.config.jitter, rand::random());
-        // A provider that leaves the refresh token out lets the spent one live on.
+    /// Seals what a grant brought and winds its clocks. A provider that leaves the refresh token out lets the one that was
+    /// spent live on.
+    pub(crate) fn seal(
+        &self,
+        connection_id: Uuid,
+        provider: Provider,
+        grant: &Grant,
+        spent: &SecretString,
+        now: DateTime<Utc>,
+    ) -> SealedTokens {
+        let (fraction, jitter) = (self.config.renew_at, self.config.jitter);
+        let clocks = schedule::clocks(provider, grant, now, fraction, jitter, rand::random());
         let refresh = grant.refresh_token.as_ref().unwrap_or(spent);
         SealedTokens {
-            access_sealed: self.vault.seal(access_place(claim.connection_id), &grant.access_token),
-            refresh_sealed: Some(self.vault.seal(refresh_place(claim.connection_id), refresh)),
-            refresh_fingerprint: Some(vault::fingerprint(refresh)),
+            access_sealed: self.vault.seal(access_place(connection_id), &grant.access_token),
+            refresh_sealed: self.vault.seal(refresh_place(connection_id), refresh),
+            refresh_fingerprint: vault::fingerprint(refresh),
             access_expires_at: clocks.access_expires_at,
             refresh_expires_at: clocks.refresh_expires_at,
             refresh_hard_expires_at: clocks.refresh_hard_expires_at,
@@ -190,6 +240,16 @@ impl Keeper {
         Ok(outcome)
     }
 
+    /// Tells the operator of a fault of our own deployment that somebody else met.
+    ///
+    /// # Errors
+    /// Database trouble.
+    pub async fn report_operator_fault(&self, failure: &Failure) -> Result<(), store::Error> {
+        let mut tx = self.pool.begin().await?;
+        self.page_operator(&mut tx, failure.provider, failure, self.clock.now()).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Opens the operator's alert for a fault of our own deployment: once, whatever the number of connections it touches.
     async fn page_operator(
         &self,
@@ -239,12 +299,12 @@ impl Keeper {
 }
 
 /// Where a connection's refresh token is sealed.
-pub fn refresh_place(connection_id: uuid::Uuid) -> Place {
+pub fn refresh_place(connection_id: Uuid) -> Place {
     Place { table: "tokens", row: connection_id, field: "refresh_sealed" }
 }
 
 /// Where a connection's access token is sealed.
-pub fn access_place(connection_id: uuid::Uuid) -> Place {
+pub fn access_place(connection_id: Uuid) -> Place {
     Place { table: "tokens", row: connection_id, field: "access_sealed" }
 }
 

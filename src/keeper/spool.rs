@@ -80,22 +80,25 @@ impl Spool {
         fs::File::open(&self.0)?.sync_all()
     }
 
-    /// Everything that waits. A file that cannot be read is moved aside and reported, so that it delays no other.
+    /// Everything that waits. A file that holds something else is moved aside and reported, so that it delays no other;
+    /// one that cannot be read right now stays for the next look.
     pub fn entries(&self) -> Vec<Entry> {
-        let Ok(files) = fs::read_dir(&self.0) else { return Vec::new() };
-        let paths =
-            files.flatten().map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "json"));
-        paths.filter_map(read).collect()
+        self.paths().filter_map(read).collect()
     }
 
     /// How many replies wait.
     pub fn len(&self) -> usize {
-        self.entries().len()
+        self.paths().count()
     }
 
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        let files = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "json"))
     }
 
     /// Forgets a reply that is in the database now.
@@ -108,18 +111,24 @@ impl Spool {
 }
 
 fn read(path: PathBuf) -> Option<Entry> {
-    let parsed = fs::read(&path).map_err(|e| e.to_string()).and_then(|bytes| {
-        // The parser's message may quote the file, which is sealed, but its position is all that helps.
-        serde_json::from_slice(&bytes)
-            .map_err(|e| format!("not a spooled reply (line {}, column {})", e.line(), e.column()))
-    });
-    match parsed {
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        // Another round has just replayed it.
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(cause) => {
+            error!(path = %path.display(), %cause, "a spooled reply cannot be read now; it is tried again");
+            return None;
+        }
+    };
+    match serde_json::from_slice(&bytes) {
         Ok(reply) => Some(Entry { path, reply }),
         Err(cause) => {
+            // The parser's message may quote the file; its position is all that helps.
+            let (line, column) = (cause.line(), cause.column());
             let aside = path.with_extension("unreadable");
-            error!(path = %aside.display(), cause, "a spooled reply cannot be read and was moved aside: keep it for support");
+            error!(path = %aside.display(), line, column, "not a spooled reply: moved aside, keep it for support");
             if let Err(cause) = fs::rename(&path, &aside) {
-                error!(path = %path.display(), %cause, "it cannot be moved either");
+                error!(path = %path.display(), %cause, "it cannot be moved aside either");
             }
             None
         }
@@ -142,8 +151,8 @@ mod tests {
             correlation_id: None,
             tokens: SealedTokens {
                 access_sealed: "1.k.a".to_owned(),
-                refresh_sealed: Some("1.k.r".to_owned()),
-                refresh_fingerprint: Some("f".to_owned()),
+                refresh_sealed: "1.k.r".to_owned(),
+                refresh_fingerprint: "f".to_owned(),
                 access_expires_at: at,
                 refresh_expires_at: None,
                 refresh_hard_expires_at: None,

@@ -36,6 +36,9 @@ pub struct Content {
     pub customer: Option<Customer>,
     /// What was bought.
     pub lines: Vec<Line>,
+    /// Line items that the order names and HubSpot did not hand out.
+    #[serde(default)]
+    pub unread_lines: usize,
 }
 
 /// Who bought.
@@ -70,16 +73,16 @@ pub struct Line {
 
 impl Content {
     /// Reads an order with its line items and its contact.
-    pub fn read(order: &OrderRecord, lines: &[&LineItem], contact: Option<&Contact>) -> Self {
-        let text = |name: &str| order.properties.get(name).cloned().flatten().filter(|text| !text.trim().is_empty());
+    pub fn read(order: &OrderRecord, lines: &[&LineItem], unread_lines: usize, contact: Option<&Contact>) -> Self {
+        let text = |name: &str| printable(order.properties.get(name).and_then(Option::as_deref));
         let money = |name: &str| text(name).and_then(|text| text.trim().parse::<Decimal>().ok());
         let billed = |name: &str| text(&format!("hs_billing_address_{name}"));
         let customer = match contact {
             Some(contact) => Customer {
-                email: contact.email.clone().or_else(|| billed("email")),
-                given_name: contact.first_name.clone(),
-                family_name: contact.last_name.clone(),
-                company: contact.company.clone(),
+                email: printable(contact.email.as_deref()).or_else(|| billed("email")),
+                given_name: printable(contact.first_name.as_deref()),
+                family_name: printable(contact.last_name.as_deref()),
+                company: printable(contact.company.as_deref()),
             },
             None => Customer {
                 email: billed("email"),
@@ -99,6 +102,7 @@ impl Content {
             shipping: money("hs_shipping_cost"),
             customer: (known || customer.company.is_some()).then_some(customer),
             lines: lines.iter().map(|line| Line::read(line)).collect(),
+            unread_lines,
         }
     }
 
@@ -131,14 +135,22 @@ impl Content {
 impl Line {
     fn read(line: &LineItem) -> Self {
         Self {
-            name: line.name.clone().or_else(|| line.sku.clone()).unwrap_or_else(|| format!("Item {}", line.id)),
-            sku: line.sku.clone(),
+            name: printable(line.name.as_deref())
+                .or_else(|| printable(line.sku.as_deref()))
+                .unwrap_or_else(|| format!("Item {}", line.id)),
+            sku: printable(line.sku.as_deref()),
             quantity: line.quantity,
             price: line.price,
             amount: line.amount,
-            description: line.description.clone(),
+            description: printable(line.description.as_deref()),
         }
     }
+}
+
+/// A text without control characters, which neither Postgres' JSON nor QuickBooks takes; `None` when nothing is left.
+fn printable(text: Option<&str>) -> Option<String> {
+    let text: String = text?.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// The number of an order's document: the same for ever, and at most 21 characters.
@@ -180,9 +192,9 @@ mod tests {
     #[test]
     fn a_revision_changes_with_the_document_and_with_nothing_else() {
         let base = [("hs_order_name", "A-1"), ("hs_total_price", "10.00"), ("hs_createdate", "2026-01-09T01:02:03Z")];
-        let plain = Content::read(&record(&base), &[], None);
-        let noted = Content::read(&record(&[&base[..], &[("hs_order_note", "call first")]].concat()), &[], None);
-        let dearer = Content::read(&record(&[base[0], ("hs_total_price", "10.01"), base[2]]), &[], None);
+        let plain = Content::read(&record(&base), &[], 0, None);
+        let noted = Content::read(&record(&[&base[..], &[("hs_order_note", "call first")]].concat()), &[], 0, None);
+        let dearer = Content::read(&record(&[base[0], ("hs_total_price", "10.01"), base[2]]), &[], 0, None);
         assert_eq!(plain.revision(), noted.revision());
         assert_ne!(plain.revision(), dearer.revision());
         assert_eq!(plain.placed_on, NaiveDate::from_ymd_opt(2026, 1, 9));

@@ -5,13 +5,17 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::Notify;
-use tracing::{debug, info, warn};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
 
-use super::posting::{Post, Posted, Trouble};
+use super::{
+    Parts,
+    posting::{Post, Posted, Trouble},
+};
 use crate::{
     config,
     keeper::{
@@ -22,7 +26,7 @@ use crate::{
     provider::{Failure, Provider, Providers, Verdict, quickbooks},
     retry::{Backoff, later},
     store::{
-        self,
+        self, connections,
         lanes::{self, Leave},
         orders::{self, Ending, Outcome, Status, Waiting},
     },
@@ -39,6 +43,7 @@ pub struct Dispatch {
     config: config::Orders,
     daemon: Arc<str>,
     metrics: Metrics,
+    stopping: CancellationToken,
     wake: Arc<Notify>,
 }
 
@@ -63,16 +68,9 @@ enum Step {
 
 impl Dispatch {
     /// Puts it together.
-    pub fn new(
-        pool: PgPool,
-        keeper: Keeper,
-        providers: Providers,
-        outages: OutageWatch,
-        config: config::Orders,
-        daemon: Arc<str>,
-        metrics: Metrics,
-    ) -> Self {
-        Self { pool, keeper, providers, outages, config, daemon, metrics, wake: Arc::default() }
+    pub fn new(parts: Parts) -> Self {
+        let Parts { pool, keeper, providers, outages, config, daemon, metrics, stopping } = parts;
+        Self { pool, keeper, providers, outages, config, daemon, metrics, stopping, wake: Arc::default() }
     }
 
     /// Posts what waits, until no lane can go on now.
@@ -82,33 +80,76 @@ impl Dispatch {
     pub async fn round(&self) -> Result<Report, store::Error> {
         let mut report = Report::default();
         let Some(api) = self.providers.quickbooks() else { return Ok(report) };
+        let mut under_way = FuturesUnordered::new();
         loop {
-            let flow = self.outages.flow(Provider::Quickbooks, self.config.concurrency).await?;
-            let (at_once, batch, due_by) = match flow {
-                Flow::Lanes(at_once) => (at_once, i64::from(self.config.batch), self.keeper.clock().now()),
-                // A canary may come from a lane that still pauses.
-                Flow::Canary => (1, 1, DateTime::<Utc>::MAX_UTC),
-                Flow::Closed(until) => {
-                    debug!(%until, "QuickBooks is down: orders wait");
-                    return Ok(report);
+            if !self.stopping.is_cancelled() {
+                match self.claim(api, under_way.len()).await {
+                    Ok((claims, batch)) => {
+                        under_way.extend(claims.into_iter().map(|claim| self.lane(api, claim, batch)));
+                    }
+                    Err(cause) if under_way.is_empty() => return Err(cause),
+                    Err(cause) => warn!(error = crate::telemetry::chain(&cause), "no more lanes can be claimed now"),
                 }
-            };
-            let claims = {
-                let mut conn = self.pool.acquire().await?;
-                let limit = i64::try_from(at_once).unwrap_or(i64::MAX);
-                lanes::claim_due(&mut conn, due_by, &self.daemon, self.config.lease, limit).await?
-            };
-            if claims.is_empty() {
-                return Ok(report);
             }
-            let lanes: Vec<_> = claims.iter().map(|claim| self.lane(api, claim, batch)).collect();
-            for done in join_all(lanes).await {
-                let done = done?;
-                report.posted += done.posted;
-                report.parked += done.parked;
-                report.held += done.held;
+            // A lane that is done makes room for the next at once: a slow company holds up nobody else.
+            match under_way.next().await {
+                None => return Ok(report),
+                Some(Ok(done)) => {
+                    report.posted += done.posted;
+                    report.parked += done.parked;
+                    report.held += done.held;
+                }
+                Some(Err(cause)) if cause.is_away() => return Err(cause),
+                // Its lease runs out; the other lanes go on.
+                Some(Err(cause)) => error!(error = crate::telemetry::chain(&cause), "a lane failed and is tried again"),
             }
         }
+    }
+
+    /// Claims as many lanes as may flow beside those under way, and says how many orders of each.
+    async fn claim(
+        &self,
+        api: quickbooks::Api<'_>,
+        under_way: usize,
+    ) -> Result<(Vec<lanes::Claim>, i64), store::Error> {
+        let flow = self.outages.flow(Provider::Quickbooks, self.config.concurrency).await?;
+        let (at_once, batch, due_by) = match flow {
+            Flow::Lanes(at_once) => (at_once, i64::from(self.config.batch), self.keeper.clock().now()),
+            // A canary may come from a lane that still pauses.
+            Flow::Canary => (under_way + 1, 1, DateTime::<Utc>::MAX_UTC),
+            Flow::Closed(until) => {
+                debug!(%until, "QuickBooks is down: orders wait");
+                return Ok((Vec::new(), 0));
+            }
+        };
+        let free = i64::try_from(at_once.saturating_sub(under_way)).unwrap_or(i64::MAX);
+        if free == 0 {
+            return Ok((Vec::new(), 0));
+        }
+        let claims = {
+            let mut conn = self.pool.acquire().await?;
+            lanes::claim_due(&mut conn, due_by, &self.daemon, self.config.lease, free).await?
+        };
+        if claims.is_empty() && flow == Flow::Canary {
+            self.probe(api).await?;
+        }
+        Ok((claims, batch))
+    }
+
+    /// The canary of an outage during which no order can fly: a cheap question for any company that is connected.
+    async fn probe(&self, api: quickbooks::Api<'_>) -> Result<(), store::Error> {
+        let connection = {
+            let mut conn = self.pool.acquire().await?;
+            connections::any_connected(&mut conn, Provider::Quickbooks).await?
+        };
+        let Some(connection) = connection else { return Ok(()) };
+        let Ok(live) = self.keeper.access_token(connection.id).await else { return Ok(()) };
+        let mut evidence = Evidence::default();
+        match api.company_info(&live.token, &connection.company_id).await {
+            Ok(_) => evidence.answered(),
+            Err(failure) => evidence.failed(&failure),
+        }
+        self.outages.weigh(Provider::Quickbooks, connection.id, &evidence).await
     }
 
     /// How long nothing is due.
@@ -116,6 +157,9 @@ impl Dispatch {
     /// # Errors
     /// Database trouble.
     pub async fn idle_for(&self) -> Result<Duration, store::Error> {
+        if self.providers.quickbooks().is_none() {
+            return Ok(self.config.dispatch_interval);
+        }
         let mut conn = self.pool.acquire().await?;
         let due = lanes::next_due(&mut conn).await?;
         let canary = store::outages::latest(&mut conn, Provider::Quickbooks).await?;
@@ -137,14 +181,14 @@ impl Dispatch {
         self.wake.notify_one();
     }
 
-    async fn lane(&self, api: quickbooks::Api<'_>, lane: &lanes::Claim, batch: i64) -> Result<Report, store::Error> {
+    async fn lane(&self, api: quickbooks::Api<'_>, lane: lanes::Claim, batch: i64) -> Result<Report, store::Error> {
         let mut report = Report::default();
         let mut evidence = Evidence::default();
-        let leave = self.work(api, lane, batch, &mut report, &mut evidence).await?;
-        self.outages.weigh(Provider::Quickbooks, &evidence).await?;
+        let leave = self.work(api, &lane, batch, &mut report, &mut evidence).await?;
+        self.outages.weigh(Provider::Quickbooks, lane.connection_id, &evidence).await?;
         if let Some(leave) = leave {
             let mut conn = self.pool.acquire().await?;
-            lanes::release(&mut conn, lane, leave, self.keeper.clock().now()).await?;
+            lanes::release(&mut conn, &lane, leave, self.keeper.clock().now()).await?;
             report.held = u32::from(matches!(leave, Leave::Until(_)));
         }
         if report.posted + report.parked > 0 {
@@ -178,6 +222,9 @@ impl Dispatch {
             }
         };
         for order in &waiting {
+            if self.stopping.is_cancelled() {
+                return Ok(Some(Leave::More));
+            }
             match self.order(api, lane, order, &mut live, report, evidence).await? {
                 Step::Next => {}
                 Step::Leave(leave) => return Ok(Some(leave)),
@@ -208,19 +255,7 @@ impl Dispatch {
         };
         let Some(attempt_id) = begun else { return Ok(Step::Lost) };
         let post = Post { pool: &self.pool, api, config: &self.config, lane, order };
-        let mut result = self.within_lease(&post, live).await;
-        if let Err(Trouble::Provider(failure)) = &result
-            && failure.verdict == Verdict::TokenRefused
-        {
-            match self.keeper.renew_generation(lane.connection_id, live.generation).await {
-                Ok(newer) => {
-                    *live = newer;
-                    result = self.within_lease(&post, live).await;
-                }
-                Err(Unavailable::Store(error)) => return Err(error),
-                Err(reason) => debug!(connection_id = %lane.connection_id, %reason, "refused token not renewed"),
-            }
-        }
+        let result = self.within_lease(&post, live).await;
         self.finish(lane, order, attempt_id, live, result, report, evidence).await
     }
 
@@ -244,9 +279,10 @@ impl Dispatch {
         Ok(false)
     }
 
-    /// Half the lease is the most that one order may take: the lane must still be ours when it ends.
-    async fn within_lease(&self, post: &Post<'_>, live: &LiveToken) -> Result<Posted, Trouble> {
-        match tokio::time::timeout(self.config.lease / 2, post.run(live)).await {
+    /// Half the lease is the most that one order may take, a renewal of a refused token included: the lane must still be
+    /// ours when it ends.
+    async fn within_lease(&self, post: &Post<'_>, live: &mut LiveToken) -> Result<Posted, Trouble> {
+        match tokio::time::timeout(self.config.lease / 2, self.post(post, live)).await {
             Ok(result) => result,
             Err(_) => Err(Trouble::Provider(Failure {
                 provider: Provider::Quickbooks,
@@ -259,6 +295,24 @@ impl Dispatch {
                 correlation_id: None,
                 retry_after: None,
             })),
+        }
+    }
+
+    async fn post(&self, post: &Post<'_>, live: &mut LiveToken) -> Result<Posted, Trouble> {
+        let refused = match post.run(live).await {
+            Err(Trouble::Provider(failure)) if failure.verdict == Verdict::TokenRefused => failure,
+            other => return other,
+        };
+        match self.keeper.renew_generation(post.lane.connection_id, live.generation).await {
+            Ok(newer) => {
+                *live = newer;
+                post.run(live).await
+            }
+            Err(Unavailable::Store(error)) => Err(Trouble::Store(error)),
+            Err(reason) => {
+                debug!(connection_id = %post.lane.connection_id, %reason, "refused token not renewed");
+                Err(Trouble::Provider(refused))
+            }
         }
     }
 
@@ -278,8 +332,7 @@ impl Dispatch {
                 evidence.answered();
                 report.posted += 1;
                 let ending = Ending { document_id: Some(&posted.document_id), ..ending(posted.outcome) };
-                self.write(attempt_id, &ending).await?;
-                Ok(Step::Next)
+                Ok(self.write(lane, attempt_id, &ending).await?.unwrap_or(Step::Next))
             }
             Err(Trouble::Store(error)) => Err(error),
             Err(Trouble::Parked { message, remedy, failure }) => {
@@ -292,9 +345,8 @@ impl Dispatch {
                         .as_ref()
                         .map_or_else(|| ending(Outcome::Parked), |f| of_failure(Outcome::Parked, f.as_ref()))
                 };
-                self.write(attempt_id, &ending).await?;
                 warn!(order_id = %order.id, message, remedy, "order parked");
-                Ok(Step::Next)
+                Ok(self.write(lane, attempt_id, &ending).await?.unwrap_or(Step::Next))
             }
             Err(Trouble::Provider(failure)) => {
                 evidence.failed(&failure);
@@ -304,9 +356,15 @@ impl Dispatch {
                         self.keeper.lapse(lane.connection_id, live.generation, cause, &failure).await?;
                         Outcome::Held
                     }
-                    _ => Outcome::Transient,
+                    Verdict::OperatorFault => {
+                        self.keeper.report_operator_fault(&failure).await?;
+                        Outcome::Transient
+                    }
+                    Verdict::Transient | Verdict::TokenRefused | Verdict::Rejected => Outcome::Transient,
                 };
-                self.write(attempt_id, &of_failure(outcome, &failure)).await?;
+                if let Some(lost) = self.write(lane, attempt_id, &of_failure(outcome, &failure)).await? {
+                    return Ok(lost);
+                }
                 let retry_at = self.retry_at(lane, failure.retry_after);
                 info!(order_id = %order.id, %failure, %retry_at, "order waits: QuickBooks did not take it now");
                 Ok(Step::Leave(Leave::Until(retry_at)))
@@ -314,10 +372,17 @@ impl Dispatch {
         }
     }
 
-    async fn write(&self, attempt_id: i64, ending: &Ending<'_>) -> Result<(), store::Error> {
+    /// Writes down how an attempt ended; [`Step::Lost`] when the lane went to somebody else, who settles the order.
+    async fn write(
+        &self,
+        lane: &lanes::Claim,
+        attempt_id: i64,
+        ending: &Ending<'_>,
+    ) -> Result<Option<Step>, store::Error> {
         self.metrics.count_attempt(ending.outcome.as_str());
         let mut conn = self.pool.acquire().await?;
-        orders::finish_attempt(&mut conn, attempt_id, ending, self.keeper.clock().now()).await
+        let ours = orders::finish_attempt(&mut conn, lane, attempt_id, ending, self.keeper.clock().now()).await?;
+        Ok((!ours).then_some(Step::Lost))
     }
 
     fn retry_at(&self, lane: &lanes::Claim, retry_after: Option<Duration>) -> DateTime<Utc> {

@@ -9,21 +9,23 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::Notify;
-use tracing::{debug, info, warn};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
 
-use super::content::Content;
+use super::{Parts, content::Content};
 use crate::{
     config,
     keeper::{
         Keeper,
         access::{LiveToken, Unavailable},
     },
+    outage::{Evidence, OutageWatch},
     provider::{
-        Failure, Providers, Verdict,
+        Failure, Provider, Providers, Verdict,
         hubspot::{self, Contact, LineItem, MAX_PAGE, OrderRecord, Related},
     },
     retry::{Backoff, later},
@@ -43,8 +45,10 @@ pub struct Intake {
     pool: PgPool,
     keeper: Keeper,
     providers: Providers,
+    outages: OutageWatch,
     config: config::Orders,
     daemon: Arc<str>,
+    stopping: CancellationToken,
     wake: Arc<Notify>,
 }
 
@@ -88,8 +92,9 @@ impl From<Failure> for Trouble {
 
 impl Intake {
     /// Puts it together.
-    pub fn new(pool: PgPool, keeper: Keeper, providers: Providers, config: config::Orders, daemon: Arc<str>) -> Self {
-        Self { pool, keeper, providers, config, daemon, wake: Arc::default() }
+    pub fn new(parts: Parts) -> Self {
+        let Parts { pool, keeper, providers, outages, config, daemon, metrics: _, stopping } = parts;
+        Self { pool, keeper, providers, outages, config, daemon, stopping, wake: Arc::default() }
     }
 
     /// Reads every portal that is due.
@@ -98,27 +103,31 @@ impl Intake {
     /// Database trouble; cursors stand where the last stored order is.
     pub async fn round(&self) -> Result<Report, store::Error> {
         let mut report = Report::default();
+        let mut under_way = FuturesUnordered::new();
         loop {
-            let claims = {
-                let mut conn = self.pool.acquire().await?;
-                let (now, limit) = (self.keeper.clock().now(), PORTALS_AT_ONCE as i64);
-                intakes::claim_due(&mut conn, now, &self.daemon, self.config.lease, limit).await?
-            };
-            if claims.is_empty() {
-                break;
+            let free = PORTALS_AT_ONCE.saturating_sub(under_way.len());
+            if free > 0 && !self.stopping.is_cancelled() {
+                let claims = {
+                    let mut conn = self.pool.acquire().await?;
+                    let (now, limit) = (self.keeper.clock().now(), i64::try_from(free).unwrap_or(i64::MAX));
+                    intakes::claim_due(&mut conn, now, &self.daemon, self.config.lease, limit).await?
+                };
+                under_way.extend(claims.into_iter().map(|claim| self.portal(claim)));
             }
-            let portals: Vec<_> = claims.iter().map(|claim| self.portal(claim)).collect();
-            for result in join_all(portals).await {
-                match result? {
-                    Some(received) => {
-                        report.portals += 1;
-                        report.received += received;
-                    }
-                    None => report.failed += 1,
+            match under_way.next().await {
+                None => return Ok(report),
+                Some(Ok(Some(received))) => {
+                    report.portals += 1;
+                    report.received += received;
+                }
+                Some(Ok(None)) => report.failed += 1,
+                Some(Err(cause)) if cause.is_away() => return Err(cause),
+                // Its lease runs out; the other portals go on.
+                Some(Err(cause)) => {
+                    error!(error = crate::telemetry::chain(&cause), "a portal failed and is read again");
                 }
             }
         }
-        Ok(report)
     }
 
     /// How long nothing is due.
@@ -129,7 +138,6 @@ impl Intake {
         let mut conn = self.pool.acquire().await?;
         let due = intakes::next_due(&mut conn).await?;
         let until = due.map(|at| (at - self.keeper.clock().now()).to_std().unwrap_or(Duration::ZERO));
-        // A portal under another daemon's lease is due in the past: do not spin on it.
         Ok(until.unwrap_or(self.config.poll_interval).clamp(Duration::from_millis(200), self.config.poll_interval))
     }
 
@@ -144,123 +152,92 @@ impl Intake {
     }
 
     /// Reads one portal; `None` when that did not work now.
-    async fn portal(&self, claim: &Claim) -> Result<Option<u64>, store::Error> {
+    async fn portal(&self, claim: Claim) -> Result<Option<u64>, store::Error> {
         let started_at = self.keeper.clock().now();
-        match self.read_all(claim, started_at).await {
+        let mut evidence = Evidence::default();
+        let (received, poll_at) = match self.read_all(&claim).await {
             Ok(received) => {
-                let mut conn = self.pool.acquire().await?;
-                intakes::release(&mut conn, claim, later(started_at, self.config.poll_interval), false).await?;
+                evidence.answered();
                 if received > 0 {
                     info!(connection_id = %claim.connection_id, received, "orders taken in from HubSpot");
                 }
-                Ok(Some(received))
+                (Some(received), later(started_at, self.config.poll_interval))
             }
-            Err(Trouble::Store(error)) => Err(error),
-            Err(trouble) => {
-                let mut retry_after = None;
-                match &trouble {
-                    Trouble::Provider(failure) => {
-                        warn!(connection_id = %claim.connection_id, %failure, "HubSpot cannot be read now");
-                        retry_after = failure.retry_after;
-                    }
-                    Trouble::Token(reason) => {
-                        debug!(connection_id = %claim.connection_id, %reason, "HubSpot cannot be read now");
-                    }
-                    Trouble::LostLease | Trouble::Store(_) => return Ok(None),
+            Err(Trouble::Store(error)) => return Err(error),
+            Err(Trouble::LostLease) => return Ok(None),
+            Err(Trouble::Token(reason)) => {
+                debug!(connection_id = %claim.connection_id, %reason, "HubSpot cannot be read now");
+                (None, self.retry_at(&claim, None))
+            }
+            Err(Trouble::Provider(failure)) => {
+                warn!(connection_id = %claim.connection_id, %failure, "HubSpot cannot be read now");
+                evidence.failed(&failure);
+                if failure.verdict == Verdict::OperatorFault {
+                    self.keeper.report_operator_fault(&failure).await?;
                 }
-                let backoff = Backoff { min: self.config.retry_min, max: self.config.retry_max };
-                let failures = u32::try_from(claim.failures).unwrap_or(0).saturating_add(1);
-                let pause = backoff.pause(failures, rand::random(), retry_after);
-                let mut conn = self.pool.acquire().await?;
-                intakes::release(&mut conn, claim, later(self.keeper.clock().now(), pause), true).await?;
-                Ok(None)
+                (None, self.retry_at(&claim, failure.retry_after))
             }
-        }
+        };
+        self.outages.weigh(Provider::Hubspot, claim.connection_id, &evidence).await?;
+        let mut conn = self.pool.acquire().await?;
+        intakes::release(&mut conn, &claim, poll_at, received.is_none()).await?;
+        Ok(received)
     }
 
-    async fn read_all(&self, claim: &Claim, started_at: DateTime<Utc>) -> Result<u64, Trouble> {
-        let mut live = self.keeper.access_token(claim.connection_id).await.map_err(Trouble::Token)?;
+    fn retry_at(&self, claim: &Claim, retry_after: Option<Duration>) -> DateTime<Utc> {
+        let backoff = Backoff { min: self.config.retry_min, max: self.config.retry_max };
+        let failures = u32::try_from(claim.failures).unwrap_or(0).saturating_add(1);
+        later(self.keeper.clock().now(), backoff.pause(failures, rand::random(), retry_after))
+    }
+
+    async fn read_all(&self, claim: &Claim) -> Result<u64, Trouble> {
+        let Some(api) = self.providers.hubspot() else { return Err(Trouble::Token(Unavailable::NotNow)) };
+        let mut reading = Reading {
+            live: self.keeper.access_token(claim.connection_id).await.map_err(Trouble::Token)?,
+            renewed: false,
+        };
         let overlap = TimeDelta::from_std(self.config.overlap).unwrap_or_default();
         let mut from = claim.modified_to - overlap;
         let mut seen = HashSet::new();
         let mut received = 0;
         loop {
-            let (page, full) = match self.page(&live, from).await {
+            let page = match page(api, &reading.live, from).await {
+                Ok(page) => page,
                 Err(failure) => {
-                    live = self.another_token(claim, &live, failure).await?;
+                    self.another_token(claim, &mut reading, failure).await?;
                     continue;
                 }
-                Ok(page) => page,
             };
-            let last = page.last().map(|order| order.modified_at);
-            let fresh: Vec<_> = page.into_iter().filter(|order| seen.insert(order.id.clone())).collect();
+            let last = page.orders.last().map(|order| order.modified_at);
+            let fresh: Vec<_> = page.orders.into_iter().filter(|order| seen.insert(order.id.clone())).collect();
+            let fresh = self.unknown(claim, fresh).await?;
             let new = loop {
-                match self.contents(&live, &fresh).await {
+                match contents(api, &reading.live, &fresh).await {
                     Ok(new) => break new,
-                    Err(failure) => live = self.another_token(claim, &live, failure).await?,
+                    Err(failure) => self.another_token(claim, &mut reading, failure).await?,
                 }
             };
-            // Only the last page proves that nothing older than now is missing.
-            let modified_to = if full { last.unwrap_or(from) } else { started_at };
-            received += self.store(claim, &new, modified_to).await?;
-            if !full {
+            // Only HubSpot's own times move the cursor: our clock may run ahead of its index.
+            received += self.store(claim, &new, last.unwrap_or(claim.modified_to)).await?;
+            reading.renewed = false;
+            if !page.full || self.stopping.is_cancelled() {
                 return Ok(received);
             }
-            from = last.unwrap_or(from);
+            from = page.next.max(from);
         }
     }
 
-    /// A page of changed orders, and whether there may be more. A page that does not get past one millisecond is
-    /// completed by walking that millisecond by id.
-    async fn page(&self, live: &LiveToken, from: DateTime<Utc>) -> Result<(Vec<OrderRecord>, bool), Failure> {
-        let api = self.api(live)?;
-        let mut orders = api.search_orders(&live.token, from, MAX_PAGE).await?.orders;
-        let full = orders.len() >= MAX_PAGE;
-        let last = orders.last().map(|order| order.modified_at);
-        if let (true, Some(instant)) = (full, last)
-            && orders.first().is_some_and(|first| first.modified_at == instant)
-        {
-            let mut after: Option<String> = None;
-            loop {
-                let more = api.search_orders_at(&live.token, instant, after.as_deref(), MAX_PAGE).await?.orders;
-                let done = more.len() < MAX_PAGE;
-                after = more.last().map(|order| order.id.clone());
-                orders.extend(more);
-                if done {
-                    break;
-                }
-            }
-            // Everything of this millisecond is here: the next page starts after it.
-            if let Some(order) = orders.last_mut() {
-                order.modified_at = instant + TimeDelta::milliseconds(1);
-            }
-        }
-        Ok((orders, full))
-    }
-
-    async fn contents(&self, live: &LiveToken, orders: &[OrderRecord]) -> Result<Vec<orders::NewOrder>, Failure> {
+    /// Orders of a page that are not stored as they are; the rest need not be read in full again.
+    async fn unknown(&self, claim: &Claim, orders: Vec<OrderRecord>) -> Result<Vec<OrderRecord>, Trouble> {
         if orders.is_empty() {
-            return Ok(Vec::new());
+            return Ok(orders);
         }
-        let api = self.api(live)?;
         let ids: Vec<_> = orders.iter().map(|order| order.id.clone()).collect();
-        let line_ids = api.associated(&live.token, &ids, Related::LineItems).await?;
-        let contact_ids = api.associated(&live.token, &ids, Related::Contacts).await?;
-        let lines = api.line_items(&live.token, &flat(&line_ids)).await?.found;
-        let lines: HashMap<&str, &LineItem> = lines.iter().map(|line| (line.id.as_str(), line)).collect();
-        let contacts = api.contacts(&live.token, &flat(&contact_ids)).await?.found;
-        let contacts: HashMap<&str, &Contact> = contacts.iter().map(|contact| (contact.id.as_str(), contact)).collect();
-        let new = orders.iter().filter_map(|order| {
-            let mut ids = line_ids.get(&order.id).cloned().unwrap_or_default();
-            // Any fixed order will do: the revision must not depend on how HubSpot sorts today.
-            ids.sort_by_key(|id| (id.len(), id.clone()));
-            let lines: Vec<_> = ids.iter().filter_map(|id| lines.get(id.as_str()).copied()).collect();
-            let contact =
-                contact_ids.get(&order.id).and_then(|ids| ids.iter().min()).and_then(|id| contacts.get(id.as_str()));
-            let content = Content::read(order, &lines, contact.copied());
-            content.into_new_order(order).ok()
-        });
-        Ok(new.collect())
+        let times: Vec<_> = orders.iter().map(|order| order.modified_at).collect();
+        let mut conn = self.pool.acquire().await?;
+        let known: HashSet<_> =
+            orders::known(&mut conn, claim.connection_id, &ids, &times).await?.into_iter().collect();
+        Ok(orders.into_iter().filter(|order| !known.contains(&order.id)).collect())
     }
 
     async fn store(&self, claim: &Claim, new: &[orders::NewOrder], modified_to: DateTime<Utc>) -> Result<u64, Trouble> {
@@ -277,14 +254,15 @@ impl Intake {
         Ok(received)
     }
 
-    /// After a refused token: a newer one. Any other failure is passed on, a lapse after it was declared.
-    async fn another_token(&self, claim: &Claim, live: &LiveToken, failure: Failure) -> Result<LiveToken, Trouble> {
-        let (id, generation) = (claim.connection_id, live.generation);
+    /// After a refused token: a newer one, once for every page. Any other failure is passed on, a lapse after it was
+    /// declared.
+    async fn another_token(&self, claim: &Claim, reading: &mut Reading, failure: Failure) -> Result<(), Trouble> {
+        let (id, generation) = (claim.connection_id, reading.live.generation);
         match failure.verdict {
-            // A token that was renewed at most once already in this round is not renewed for ever.
-            Verdict::TokenRefused => {
-                let newer = self.keeper.renew_generation(id, generation).await.map_err(Trouble::Token)?;
-                if newer.generation > generation + 1 { Err(failure.into()) } else { Ok(newer) }
+            Verdict::TokenRefused if !reading.renewed => {
+                reading.live = self.keeper.renew_generation(id, generation).await.map_err(Trouble::Token)?;
+                reading.renewed = true;
+                Ok(())
             }
             Verdict::Lapsed(cause) => {
                 self.keeper.lapse(id, generation, cause, &failure).await?;
@@ -293,20 +271,71 @@ impl Intake {
             _ => Err(failure.into()),
         }
     }
+}
 
-    fn api(&self, _live: &LiveToken) -> Result<hubspot::Api<'_>, Failure> {
-        self.providers.hubspot().ok_or_else(|| Failure {
-            provider: crate::provider::Provider::Hubspot,
-            operation: "read orders",
-            verdict: Verdict::OperatorFault,
-            rule: "not_configured",
-            status: None,
-            code: None,
-            message: "providers.hubspot is not configured any more".to_owned(),
-            correlation_id: None,
-            retry_after: None,
-        })
+/// A portal being read.
+struct Reading {
+    live: LiveToken,
+    renewed: bool,
+}
+
+/// Changed orders, oldest change first.
+struct Page {
+    orders: Vec<OrderRecord>,
+    /// There may be more.
+    full: bool,
+    /// Where the next page begins.
+    next: DateTime<Utc>,
+}
+
+/// The orders changed since `from`. A page that does not get past one millisecond is completed by walking that
+/// millisecond by id, so that the next one begins behind it.
+async fn page(api: hubspot::Api<'_>, live: &LiveToken, from: DateTime<Utc>) -> Result<Page, Failure> {
+    let mut orders = api.search_orders(&live.token, from, MAX_PAGE).await?.orders;
+    let full = orders.len() >= MAX_PAGE;
+    let mut next = orders.last().map_or(from, |order| order.modified_at);
+    if full && orders.first().is_some_and(|first| first.modified_at == next) {
+        let mut after: Option<String> = None;
+        loop {
+            let more = api.search_orders_at(&live.token, next, after.as_deref(), MAX_PAGE).await?.orders;
+            let done = more.len() < MAX_PAGE;
+            after = more.last().map(|order| order.id.clone());
+            orders.extend(more);
+            if done {
+                break;
+            }
+        }
+        next += TimeDelta::milliseconds(1);
     }
+    Ok(Page { orders, full, next })
+}
+
+/// Orders with their line items and contacts, as rows for the queue.
+async fn contents(
+    api: hubspot::Api<'_>,
+    live: &LiveToken,
+    orders: &[OrderRecord],
+) -> Result<Vec<orders::NewOrder>, Failure> {
+    if orders.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<_> = orders.iter().map(|order| order.id.clone()).collect();
+    let line_ids = api.associated(&live.token, &ids, Related::LineItems).await?;
+    let contact_ids = api.associated(&live.token, &ids, Related::Contacts).await?;
+    let lines = api.line_items(&live.token, &flat(&line_ids)).await?.found;
+    let lines: HashMap<&str, &LineItem> = lines.iter().map(|line| (line.id.as_str(), line)).collect();
+    let contacts = api.contacts(&live.token, &flat(&contact_ids)).await?.found;
+    let contacts: HashMap<&str, &Contact> = contacts.iter().map(|contact| (contact.id.as_str(), contact)).collect();
+    let new = orders.iter().filter_map(|order| {
+        let mut ids = line_ids.get(&order.id).cloned().unwrap_or_default();
+        // Any fixed order will do: the revision must not depend on how HubSpot sorts today.
+        ids.sort_by_key(|id| (id.len(), id.clone()));
+        let found: Vec<_> = ids.iter().filter_map(|id| lines.get(id.as_str()).copied()).collect();
+        let contact = contact_ids.get(&order.id).and_then(|ids| ids.iter().min());
+        let contact = contact.and_then(|id| contacts.get(id.as_str())).copied();
+        Content::read(order, &found, ids.len() - found.len(), contact).into_new_order(order).ok()
+    });
+    Ok(new.collect())
 }
 
 fn flat(related: &HashMap<String, Vec<String>>) -> Vec<String> {

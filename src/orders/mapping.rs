@@ -52,6 +52,12 @@ pub struct ExtraItems<'a> {
 /// # Errors
 /// [`Unmappable`] when there is nothing to post or the lines do not add up to the order's total.
 pub fn entries(content: &Content, extra: ExtraItems<'_>) -> Result<Vec<Entry>, Unmappable> {
+    if content.unread_lines > 0 {
+        return Err(Unmappable {
+            message: format!("{} of the order's line items cannot be read in HubSpot", content.unread_lines),
+            remedy: "restore or remove them in HubSpot; the order is taken in again by itself".to_owned(),
+        });
+    }
     if content.lines.is_empty() {
         return Err(Unmappable {
             message: "the order has no line items".to_owned(),
@@ -92,6 +98,20 @@ fn entry(line: &Line) -> Entry {
     };
     let item = ItemName { sku: line.sku.clone(), name: item_name(&line.name) };
     Entry { item, amount, quantity_and_price, description: cut(&description, 4000) }
+}
+
+/// Whether the order is in the company's own money.
+///
+/// # Errors
+/// [`Unmappable`] when it is not: its amounts would be booked as something else.
+pub fn check_currency(content: &Content, home: &str) -> Result<(), Unmappable> {
+    match &content.currency {
+        Some(currency) if currency != home => Err(Unmappable {
+            message: format!("the order is in {currency}, but the company's books are in {home}"),
+            remedy: format!("enter it in QuickBooks by hand, or change the order's currency in HubSpot to {home}"),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The receipt itself, once customer and items are known.
@@ -190,6 +210,7 @@ mod tests {
             shipping: Some(Decimal::new(shipping, 2)),
             customer: None,
             lines,
+            unread_lines: 0,
         }
     }
 

@@ -124,6 +124,18 @@ impl Names<'_> {
         Ok(item.id)
     }
 
+    /// The company's own currency; `None` when QuickBooks does not say.
+    pub(super) async fn home_currency(&self) -> Result<Option<String>, Trouble> {
+        if let Some(code) = self.recall(Kind::HomeCurrency, "").await? {
+            return Ok(Some(code));
+        }
+        let code = self.api.preferences(self.access, self.realm).await?.home_currency;
+        if let Some(code) = &code {
+            self.remember(Kind::HomeCurrency, "", code).await?;
+        }
+        Ok(code)
+    }
+
     async fn account(&self, name: &str) -> Result<String, Trouble> {
         if let Some(id) = self.recall(Kind::Account, name).await? {
             return Ok(id);

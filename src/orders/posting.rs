@@ -56,6 +56,12 @@ impl From<names::Trouble> for Trouble {
     }
 }
 
+impl From<mapping::Unmappable> for Trouble {
+    fn from(wrong: mapping::Unmappable) -> Self {
+        Self::Parked { message: wrong.message, remedy: wrong.remedy, failure: None }
+    }
+}
+
 impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Self {
         match failure.verdict {
@@ -87,11 +93,7 @@ impl Post<'_> {
             return self.adopt(document);
         }
         let extra = ExtraItems { shipping: &self.config.shipping_item, tax: &self.config.tax_item };
-        let entries = mapping::entries(&content, extra).map_err(|wrong| Trouble::Parked {
-            message: wrong.message,
-            remedy: wrong.remedy,
-            failure: None,
-        })?;
+        let entries = mapping::entries(&content, extra)?;
         let names = Names {
             pool: self.pool,
             api: self.api,
@@ -100,6 +102,9 @@ impl Post<'_> {
             realm: &self.lane.company_id,
             request_id: order.request_id,
         };
+        if let Some(home) = names.home_currency().await? {
+            mapping::check_currency(&content, &home)?;
+        }
         let customer_id = match &content.customer {
             Some(customer) => names.customer(customer).await?,
             None => None,
@@ -168,7 +173,8 @@ impl Post<'_> {
     fn note(&self, content: &Content) -> String {
         let external =
             content.external_number.as_ref().map(|number| format!(", shop order {number}")).unwrap_or_default();
-        format!("HubSpot order {} ({}{external}). {}", self.order.external_id, content.name, self.order.request_id)
+        // The mark by which an earlier try is known comes first: what is too long is cut at the end.
+        format!("{} HubSpot order {} ({}{external})", self.order.request_id, self.order.external_id, content.name)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the two APIs have in common: an address below `api_url`, a bearer token, JSON both ways.
 //!
-//! Knows nothing of either dialect; the judging is left to [`verdict`].
+//! Knows nothing of either dialect; the judging is left to `verdict`.
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};

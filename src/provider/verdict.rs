@@ -1,7 +1,7 @@
 //! The one place where a reply is judged.
 //!
-//! Each function below is a table, read from the top, first match wins: what came back on the left, the [`Rule`] that
-//! it meets on the right. What a rule then means, and what a person is told, stands once in [`rule`].
+//! Each function below is a table, read from the top, first match wins: what came back on the left, the `Rule` that
+//! it meets on the right. What a rule then means, and what a person is told, stands once in `rule`.
 //!
 //! Two promises shape the order. An operator's mistake stands above a dead grant, so a reply that says both touches no
 //! customer. And a grant is called dead only by a row that names its exact word: a status alone never does it, and

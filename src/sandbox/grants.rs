@@ -2,7 +2,7 @@
 //!
 //! A family is one grant: everything that descends from one consent. Codes are spent once. A refresh token value is
 //! current, replaced or dead, and how long each lasts is a switch. This file knows rules and times; it knows nothing
-//! of HTTP, and every refusal is a word ([`Refusal`]) that a dialect turns into that provider's body.
+//! of HTTP, and every refusal is a word (`Refusal`) that a dialect turns into that provider's body.
 
 mod lookup;
 mod spending;

@@ -43,6 +43,25 @@ pub(super) async fn company_info(
     answer(reply, false)
 }
 
+/// `GET /v3/company/{realm}/preferences`
+pub(super) async fn preferences(
+    extract::State(world): extract::State<Arc<World>>,
+    Path(realm): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let reply = within(&world, &realm, &headers, |_, now| {
+        Ok(json!({
+            "Preferences": {
+                "CurrencyPrefs": { "MultiCurrencyEnabled": false, "HomeCurrency": { "value": "USD" } },
+                "SalesFormsPrefs": { "CustomTxnNumbers": true },
+                "Id": "1", "SyncToken": "0", "domain": "QBO", "sparse": false,
+            },
+            "time": written(now),
+        }))
+    });
+    answer(reply, false)
+}
+
 /// `GET /v3/company/{realm}/query?query=`
 pub(super) async fn query(
     extract::State(world): extract::State<Arc<World>>,

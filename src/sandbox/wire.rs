@@ -1,7 +1,7 @@
 //! Connections that can be cut in the middle of a request.
 //!
 //! A reply that was worked for and never arrives cannot be told with a status code. So every accepted connection
-//! carries a [`Cut`]; once it is pulled nothing more is written and the peer sees the connection end.
+//! carries a `Cut`; once it is pulled nothing more is written and the peer sees the connection end.
 
 use std::{
     io,

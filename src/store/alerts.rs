@@ -41,7 +41,7 @@ pub struct NewAlert<'a> {
     pub recipient: Option<&'a str>,
 }
 
-/// Opens an alert and queues its mail; `false` when the incident is open already.
+/// Opens an alert and queues its mail; `false` when the incident is open already, which notes that it was seen again.
 ///
 /// # Errors
 /// Database trouble.
@@ -49,15 +49,15 @@ pub async fn open(conn: &mut PgConnection, alert: &NewAlert<'_>, now: DateTime<U
     let (alert_id, mail_id) = (Uuid::now_v7(), Uuid::now_v7());
     let opened = sqlx::query_scalar!(
         r#"with opened as (
-               insert into alerts (id, incident, kind, connection_id, provider, detail, opened_at)
-               values ($1, $2, $3, $4, $5, $6, $7)
-               on conflict (incident) where resolved_at is null do nothing
+               insert into alerts (id, incident, kind, connection_id, provider, detail, opened_at, seen_at)
+               values ($1, $2, $3, $4, $5, $6, $7, $7)
+               on conflict (incident) where resolved_at is null do update set seen_at = $7
                returning id
            ), queued as (
                insert into mails (id, alert_id, step, recipient, send_at)
-               select $8, id, 'opened', $9, $7 from opened where $9::text is not null
+               select $8, id, 'opened', $9, $7 from opened where id = $1 and $9::text is not null
            )
-           select count(*) as "count!" from opened"#,
+           select count(*) as "count!" from opened where id = $1"#,
         alert_id,
         alert.incident,
         alert.kind as Kind,
@@ -93,7 +93,8 @@ pub async fn resolve(
                select m.alert_id, m.recipient from mails m join resolved r on r.id = m.alert_id where m.step = 'opened'
            ), dropped as (
                delete from mails m using resolved r
-               where m.alert_id = r.id and m.step = 'opened' and m.sent_at is null and m.lease_until is null
+               where m.alert_id = r.id and m.step = 'opened' and m.sent_at is null
+                 and (m.lease_until is null or m.lease_until < clock_timestamp())
            ), queued as (
                insert into mails (id, alert_id, step, recipient, send_at)
                select $4, alert_id, 'resolved', recipient, $2 from told
@@ -109,15 +110,21 @@ pub async fn resolve(
     Ok(resolved == 1)
 }
 
-/// The open incidents of a kind at a provider.
+/// The open incidents of a kind at a provider that nobody has noticed since `quiet_since`.
 ///
 /// # Errors
 /// Database trouble.
-pub async fn open_incidents(conn: &mut PgConnection, kind: Kind, provider: Provider) -> Result<Vec<String>, Error> {
+pub async fn quiet_incidents(
+    conn: &mut PgConnection,
+    kind: Kind,
+    provider: Provider,
+    quiet_since: DateTime<Utc>,
+) -> Result<Vec<String>, Error> {
     Ok(sqlx::query_scalar!(
-        "select incident from alerts where resolved_at is null and kind = $1 and provider = $2",
+        "select incident from alerts where resolved_at is null and kind = $1 and provider = $2 and seen_at < $3",
         kind as Kind,
-        provider as Provider
+        provider as Provider,
+        quiet_since
     )
     .fetch_all(conn)
     .await?)

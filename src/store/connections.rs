@@ -99,13 +99,24 @@ pub async fn connect(
     company: &Company,
     now: DateTime<Utc>,
 ) -> Result<Connected, Error> {
-    // The account's row is the lock: two callbacks of one account must not both find it unconnected.
+    // The account's row is the lock: two callbacks of one account must not both find it unconnected. Tokens are locked
+    // before connections, as the keeper does, so that a reconnect and a renewal cannot wait for each other.
     sqlx::query!("select id from accounts where id = $1 for update", account_id).fetch_one(&mut *conn).await?;
+    sqlx::query!(
+        "select t.connection_id from tokens t join connections c on c.id = t.connection_id
+         where c.provider = $2 and (c.company_id = $3 or c.account_id = $1)
+         order by t.connection_id for update of t",
+        account_id,
+        company.provider as Provider,
+        company.id
+    )
+    .fetch_all(&mut *conn)
+    .await?;
     let existing = sqlx::query!(
-        r#"select id, account_id, company_id, company_name, status as "status: Status" from connections
+        r#"select id, account_id, environment, company_id, company_name, status as "status: Status" from connections
            where provider = $2
              and ((environment = $3 and company_id = $4) or (account_id = $1 and status <> 'disconnected'))
-           for update"#,
+           for no key update"#,
         account_id,
         company.provider as Provider,
         company.environment,
@@ -113,12 +124,18 @@ pub async fn connect(
     )
     .fetch_all(&mut *conn)
     .await?;
-    let same = existing.iter().find(|row| row.company_id == company.id);
+    let is_same = |id: &str, environment: &str| id == company.id && environment == company.environment;
+    let same = existing.iter().find(|row| is_same(&row.company_id, &row.environment));
     if same.is_some_and(|row| row.account_id != account_id && row.status != Status::Disconnected) {
         return Ok(Connected::OtherAccount);
     }
-    if let Some(other) = existing.iter().find(|row| row.account_id == account_id && row.company_id != company.id) {
-        return Ok(Connected::OtherCompany { expected: other.company_name.clone() });
+    let other = existing.iter().find(|row| row.account_id == account_id && !is_same(&row.company_id, &row.environment));
+    if let Some(other) = other.filter(|row| row.status != Status::Disconnected) {
+        let expected = match other.environment == company.environment {
+            true => other.company_name.clone(),
+            false => format!("{} ({})", other.company_name, other.environment),
+        };
+        return Ok(Connected::OtherCompany { expected });
     }
     let row = sqlx::query!(
         r#"insert into connections
@@ -329,4 +346,20 @@ pub async fn count_by_status(conn: &mut PgConnection) -> Result<Vec<(Provider, S
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (row.provider, row.status, row.count)).collect())
+}
+
+/// Any connection of a provider that works, to ask whether the provider is there.
+///
+/// # Errors
+/// Database trouble.
+pub async fn any_connected(conn: &mut PgConnection, provider: Provider) -> Result<Option<Connection>, Error> {
+    Ok(sqlx::query_as!(
+        Connection,
+        r#"select id, account_id, provider as "provider: Provider", environment, company_id, company_name,
+                  status as "status: Status", cause as "cause: Cause", status_changed_at
+           from connections where provider = $1 and status = 'connected' limit 1"#,
+        provider as Provider
+    )
+    .fetch_optional(conn)
+    .await?)
 }

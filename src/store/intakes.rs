@@ -126,7 +126,7 @@ pub async fn release(
 /// Database trouble.
 pub async fn next_due(conn: &mut PgConnection) -> Result<Option<DateTime<Utc>>, Error> {
     Ok(sqlx::query_scalar!(
-        "select min(i.poll_at) from intakes i join connections c on c.id = i.connection_id where c.status = 'connected'"
+        "select min(i.poll_at) from intakes i join connections c on c.id = i.connection_id where c.status = 'connected' and (i.lease_until is null or i.lease_until < clock_timestamp())"
     )
     .fetch_one(conn)
     .await?)

@@ -104,12 +104,28 @@ pub async fn retry(conn: &mut PgConnection, claim: &Claim, error: &str, send_at:
     Ok(())
 }
 
+/// Drops a mail that came too late to be of use.
+///
+/// # Errors
+/// Database trouble.
+pub async fn drop_late(conn: &mut PgConnection, claim: &Claim) -> Result<(), Error> {
+    sqlx::query!("delete from mails where id = $1 and fence = $2 and sent_at is null", claim.id, claim.fence)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// When the next mail is due.
 ///
 /// # Errors
 /// Database trouble.
 pub async fn next_due(conn: &mut PgConnection) -> Result<Option<DateTime<Utc>>, Error> {
-    Ok(sqlx::query_scalar!("select min(send_at) from mails where sent_at is null").fetch_one(conn).await?)
+    Ok(sqlx::query_scalar!(
+        "select min(send_at) from mails
+         where sent_at is null and (lease_until is null or lease_until < clock_timestamp())"
+    )
+    .fetch_one(conn)
+    .await?)
 }
 
 /// The outbox as a whole.

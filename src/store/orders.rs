@@ -63,7 +63,8 @@ pub struct NewOrder {
     pub document_number: String,
 }
 
-/// Stores the revisions that are new, in their order, in one statement; returns how many were.
+/// Stores the revisions that are new, in their order, in one statement; returns how many came into the queue. A revision
+/// that was superseded or parked and is the order's content again, by a later change, goes back into the queue.
 ///
 /// # Errors
 /// Database trouble.
@@ -74,21 +75,44 @@ pub async fn receive(
     orders: &[NewOrder],
     now: DateTime<Utc>,
 ) -> Result<u64, Error> {
-    let done = sqlx::query!(
-        "insert into orders (id, account_id, source_id, external_id, revision, name, total, currency, content,
-                             modified_at, received_at, request_id, document_number, status)
-         select r.id, $2, $3, r.external_id, r.revision, r.name, r.total, r.currency, r.content,
-                r.modified_at, $4, r.request_id, r.document_number, 'queued'
-         from jsonb_to_recordset($1) as r (id uuid, external_id text, revision text, name text, total numeric,
-              currency text, content jsonb, modified_at timestamptz, request_id uuid, document_number text)
-         order by r.modified_at, r.external_id
-         on conflict (source_id, external_id, revision) do nothing",
+    // What comes back into the queue gets a new place at its end; an attempt that may have made the document keeps its
+    // request id, so that the next one is recognisably the same.
+    let received = sqlx::query_scalar!(
+        r#"with stored as (
+               insert into orders (id, account_id, source_id, external_id, revision, name, total, currency, content,
+                                   modified_at, received_at, request_id, document_number, status)
+               select r.id, $2, $3, r.external_id, r.revision, r.name, r.total, r.currency, r.content,
+                      r.modified_at, $4, r.request_id, r.document_number, 'queued'
+               from jsonb_to_recordset($1) as r (id uuid, external_id text, revision text, name text, total numeric,
+                    currency text, content jsonb, modified_at timestamptz, request_id uuid, document_number text)
+               order by r.modified_at, r.external_id
+               on conflict (source_id, external_id, revision) do nothing
+               returning id
+           ), again as (
+               update orders o
+               set status = 'queued', position = default, modified_at = r.modified_at, received_at = $4,
+                   request_id = case when exists (select from order_attempts t where t.order_id = o.id
+                                                  and (t.outcome is null or t.outcome = 'unknown'))
+                                     then o.request_id else r.request_id end,
+                   last_message = null, remedy = null
+               from jsonb_to_recordset($1) as r (external_id text, revision text, modified_at timestamptz,
+                    request_id uuid)
+               where o.source_id = $3 and o.external_id = r.external_id and o.revision = r.revision
+                 and o.status in ('superseded', 'parked') and r.modified_at > o.modified_at
+               returning o.id
+           ), seen as (
+               update orders o set modified_at = r.modified_at
+               from jsonb_to_recordset($1) as r (external_id text, revision text, modified_at timestamptz)
+               where o.source_id = $3 and o.external_id = r.external_id and o.revision = r.revision
+                 and o.status in ('queued', 'posted') and r.modified_at > o.modified_at
+           )
+           select (select count(*) from stored) + (select count(*) from again) as "received!""#,
         Json(orders) as _,
         account_id,
         source_id,
         now
     )
-    .execute(&mut *conn)
+    .fetch_one(&mut *conn)
     .await?;
     // A parked revision was refused for good, so a later one takes its place.
     let external_ids: Vec<_> = orders.iter().map(|order| order.external_id.clone()).collect();
@@ -103,7 +127,29 @@ pub async fn receive(
     )
     .execute(conn)
     .await?;
-    Ok(done.rows_affected())
+    Ok(received.unsigned_abs())
+}
+
+/// Which of these orders are stored as they are: nothing of them needs to be read again.
+///
+/// # Errors
+/// Database trouble.
+pub async fn known(
+    conn: &mut PgConnection,
+    source_id: Uuid,
+    external_ids: &[String],
+    modified_at: &[DateTime<Utc>],
+) -> Result<Vec<String>, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"select r.external_id as "external_id!" from unnest($2::text[], $3::timestamptz[]) as r (external_id, modified_at)
+           where exists (select from orders o where o.source_id = $1 and o.external_id = r.external_id
+                         and o.modified_at >= r.modified_at)"#,
+        source_id,
+        external_ids,
+        modified_at
+    )
+    .fetch_all(conn)
+    .await?)
 }
 
 /// An order whose turn it is.
@@ -191,7 +237,11 @@ pub async fn begin_attempt(
     now: DateTime<Utc>,
 ) -> Result<Option<i64>, Error> {
     Ok(sqlx::query_scalar!(
-        "with held as (
+        "with abandoned as (
+             update order_attempts
+             set finished_at = $5, outcome = 'unknown', message = 'the worker ended before it could write the outcome'
+             where order_id = $3 and finished_at is null
+         ), held as (
              update lanes set lease_until = clock_timestamp() + make_interval(secs => $6)
              where connection_id = $1 and fence = $2 returning connection_id
          ), counted as (
@@ -262,16 +312,18 @@ pub struct Ending<'a> {
     pub document_id: Option<&'a str>,
 }
 
-/// Finishes an attempt and its order, in one statement.
+/// Finishes an attempt and its order, in one statement; `false` when the lane went to somebody else meanwhile, who settles
+/// the order.
 ///
 /// # Errors
-/// Database trouble, or no such attempt.
+/// Database trouble.
 pub async fn finish_attempt(
     conn: &mut PgConnection,
+    lane: &lanes::Claim,
     attempt_id: i64,
     ending: &Ending<'_>,
     now: DateTime<Utc>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let order_status = match ending.outcome {
         Outcome::Posted | Outcome::Adopted => Status::Posted,
         Outcome::Parked => Status::Parked,
@@ -281,7 +333,8 @@ pub async fn finish_attempt(
         "with ended as (
              update order_attempts set finished_at = $2, outcome = $3, status = $4, code = $5, message = $6,
                                        correlation_id = $7
-             where id = $1 returning order_id
+             where id = $1 and exists (select from lanes where connection_id = $11 and fence = $12)
+             returning order_id
          )
          update orders o
          set status = $8, document_id = $9, posted_at = case when $8 = 'posted' then $2 end, last_message = $6,
@@ -296,11 +349,13 @@ pub async fn finish_attempt(
         ending.correlation_id,
         order_status as Status,
         ending.document_id,
-        ending.remedy
+        ending.remedy,
+        lane.connection_id,
+        lane.fence
     )
     .execute(conn)
     .await?;
-    one_row("order of attempt", attempt_id, done.rows_affected())
+    Ok(done.rows_affected() == 1)
 }
 
 /// Settles an order without a try: superseded, or parked because of what it is.
@@ -384,7 +439,21 @@ pub async fn overview(
     .await?)
 }
 
-/// How many orders have which status.
+/// How many orders are queued and how many parked: by index, whatever is stored.
+///
+/// # Errors
+/// Database trouble.
+pub async fn count_unsettled(conn: &mut PgConnection) -> Result<Vec<(Status, i64)>, Error> {
+    let rows = sqlx::query!(
+        r#"select status as "status: Status", count(*) as "count!" from orders
+           where status in ('queued', 'parked') group by status"#
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.status, row.count)).collect())
+}
+
+/// How many orders have which status. Counts every row: for a person's page, not for a probe.
 ///
 /// # Errors
 /// Database trouble.

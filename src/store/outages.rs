@@ -27,32 +27,52 @@ pub struct Outage {
     pub closed_at: Option<DateTime<Utc>>,
 }
 
-/// Counts failures in a row; returns how many there are now and since when.
+/// Failures in a row, up to now.
+#[derive(Clone, Debug)]
+pub struct Failures {
+    /// How many.
+    pub count: i32,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// How many companies met them.
+    pub companies: i32,
+    /// How many companies could have met them: those that are connected.
+    pub connected: i64,
+}
+
+/// Counts failures of one connection's calls.
 ///
 /// # Errors
 /// Database trouble.
 pub async fn count_failures(
     conn: &mut PgConnection,
     provider: Provider,
+    connection_id: Uuid,
     failures: i32,
     message: &str,
     now: DateTime<Utc>,
-) -> Result<(i32, DateTime<Utc>), Error> {
-    let row = sqlx::query!(
-        "insert into provider_health as h
-             (provider, consecutive_failures, first_failure_at, last_failure_at, last_message)
-         values ($1, $2, $3, $3, $4)
-         on conflict (provider) do update
-             set consecutive_failures = h.consecutive_failures + $2, last_failure_at = $3, last_message = $4
-         returning consecutive_failures, first_failure_at",
+) -> Result<Failures, Error> {
+    Ok(sqlx::query_as!(
+        Failures,
+        r#"insert into provider_health as h
+               (provider, consecutive_failures, connection_ids, first_failure_at, last_failure_at, last_message)
+           values ($1, $2, array[$5::uuid], $3, $3, $4)
+           on conflict (provider) do update
+               set consecutive_failures = h.consecutive_failures + $2, last_failure_at = $3, last_message = $4,
+                   -- A handful says as much as thousands.
+                   connection_ids = case when $5 = any(h.connection_ids) or cardinality(h.connection_ids) >= 10
+                                         then h.connection_ids else h.connection_ids || $5 end
+           returning consecutive_failures as count, first_failure_at as since,
+                     cardinality(connection_ids) as "companies!",
+                     (select count(*) from connections c where c.provider = $1 and c.status = 'connected') as "connected!""#,
         provider as Provider,
         failures,
         now,
-        message
+        message,
+        connection_id
     )
     .fetch_one(conn)
-    .await?;
-    Ok((row.consecutive_failures, row.first_failure_at))
+    .await?)
 }
 
 /// Ends a row of failures.

@@ -15,6 +15,8 @@ pub enum Kind {
     Item,
     /// Where an item's income goes.
     Account,
+    /// The company's own currency.
+    HomeCurrency,
 }
 
 /// The remembered id of a name.

@@ -2,7 +2,7 @@
 //!
 //! A claim sets a lease and a new fence and opens the spend's row, in one committed statement. Every later write names
 //! the generation and the fence it was claimed with; when it meets no row, somebody else has moved on and the write is
-//! void. Only [`replace`] (a fresh authorization) and [`keep_late`] (a reply that had to wait in the spool) do not need
+//! void. Only `replace` (a fresh authorization) and `keep_late` (a reply that had to wait in the spool) do not need
 //! the fence.
 
 use std::time::Duration;
@@ -29,6 +29,8 @@ pub struct Claim {
     pub spend_id: i64,
     /// The token, sealed.
     pub refresh_sealed: String,
+    /// The app that it was issued to.
+    pub issued_to: String,
     /// End of the refresh window.
     pub refresh_expires_at: Option<DateTime<Utc>>,
     /// End of the hard cap.
@@ -44,10 +46,10 @@ pub struct Claim {
 pub struct SealedTokens {
     /// The access token.
     pub access_sealed: String,
-    /// The refresh token; `None` keeps the one that was spent.
-    pub refresh_sealed: Option<String>,
-    /// The fingerprint of the new refresh token.
-    pub refresh_fingerprint: Option<String>,
+    /// The refresh token: the new one, or the one that was spent if the provider left it out.
+    pub refresh_sealed: String,
+    /// Its fingerprint.
+    pub refresh_fingerprint: String,
     /// End of the access token.
     pub access_expires_at: DateTime<Utc>,
     /// End of the refresh window; `None` keeps what is stored, unless a new value came.
@@ -83,7 +85,7 @@ macro_rules! claim {
              )
              select k.connection_id as "connection_id!", c.provider as "provider: Provider",
                     k.generation as "generation!", k.fence as "fence!", o.id as "spend_id!",
-                    k.refresh_sealed as "refresh_sealed!", k.refresh_expires_at, k.refresh_hard_expires_at,
+                    k.refresh_sealed as "refresh_sealed!", k.issued_to as "issued_to!", k.refresh_expires_at, k.refresh_hard_expires_at,
                     k.failures as "failures!",
                     exists (select from spends s
                             where s.connection_id = k.connection_id and s.generation = k.generation
@@ -123,7 +125,8 @@ pub async fn claim_due(
     .await?)
 }
 
-/// Claims one token now, due or not, if it still has `generation` and nobody works on it.
+/// Claims one token now, due or not, if it still has `generation`, nobody works on it, and no spend of it came back
+/// without new tokens after `quiet_since`: whoever asks cannot override the pause after a failure.
 ///
 /// # Errors
 /// Database trouble.
@@ -134,16 +137,20 @@ pub async fn claim_one(
     lease: Duration,
     connection_id: Uuid,
     generation: i64,
+    quiet_since: DateTime<Utc>,
 ) -> Result<Option<Claim>, Error> {
     Ok(claim!(
         "select t.connection_id from tokens t
          where t.connection_id = $4 and t.generation = $5 and t.renew_at is not null
-           and (t.lease_until is null or t.lease_until < clock_timestamp())",
+           and (t.lease_until is null or t.lease_until < clock_timestamp())
+           and not exists (select from spends s where s.connection_id = $4 and s.generation = $5
+                           and s.finished_at > $6)",
         now,
         daemon,
         lease,
         connection_id,
-        generation
+        generation,
+        quiet_since
     )
     .fetch_optional(conn)
     .await?)
@@ -156,8 +163,8 @@ pub async fn claim_one(
 pub async fn keep(conn: &mut PgConnection, claim: &Claim, new: &SealedTokens) -> Result<bool, Error> {
     let done = sqlx::query!(
         "update tokens
-         set generation = generation + 1, access_sealed = $4, refresh_sealed = coalesce($5, refresh_sealed),
-             refresh_fingerprint = coalesce($6, refresh_fingerprint), access_expires_at = $7,
+         set generation = generation + 1, access_sealed = $4, refresh_sealed = $5,
+             refresh_fingerprint = $6, access_expires_at = $7,
              refresh_expires_at = coalesce($8, refresh_expires_at),
              refresh_hard_expires_at = coalesce($9, refresh_hard_expires_at),
              renewed_at = $10, renew_at = $11, failures = 0, lease_until = null, leased_by = null
@@ -192,8 +199,8 @@ pub async fn keep_late(
 ) -> Result<bool, Error> {
     let done = sqlx::query!(
         "update tokens
-         set generation = generation + 1, access_sealed = $3, refresh_sealed = coalesce($4, refresh_sealed),
-             refresh_fingerprint = coalesce($5, refresh_fingerprint), access_expires_at = $6,
+         set generation = generation + 1, access_sealed = $3, refresh_sealed = $4,
+             refresh_fingerprint = $5, access_expires_at = $6,
              refresh_expires_at = coalesce($7, refresh_expires_at),
              refresh_hard_expires_at = coalesce($8, refresh_hard_expires_at),
              renewed_at = $9, renew_at = $10, failures = 0, lease_until = null, leased_by = null, fence = fence + 1
@@ -268,27 +275,29 @@ pub async fn rest(
 pub async fn replace(
     conn: &mut PgConnection,
     connection_id: Uuid,
-    refresh_sealed: &str,
-    refresh_fingerprint: &str,
+    issued_to: &str,
     new: &SealedTokens,
 ) -> Result<(), Error> {
     sqlx::query!(
         "insert into tokens (connection_id, generation, access_sealed, refresh_sealed, refresh_fingerprint,
-                             access_expires_at, refresh_expires_at, refresh_hard_expires_at, renewed_at, renew_at)
-         values ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9)
+                             access_expires_at, refresh_expires_at, refresh_hard_expires_at, renewed_at, renew_at,
+                             issued_to)
+         values ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          on conflict (connection_id) do update
              set generation = tokens.generation + 1, access_sealed = $2, refresh_sealed = $3, refresh_fingerprint = $4,
                  access_expires_at = $5, refresh_expires_at = $6, refresh_hard_expires_at = $7, renewed_at = $8,
-                 renew_at = $9, failures = 0, lease_until = null, leased_by = null, fence = tokens.fence + 1",
+                 renew_at = $9, issued_to = $10, failures = 0, lease_until = null, leased_by = null,
+                 fence = tokens.fence + 1",
         connection_id,
         new.access_sealed,
-        refresh_sealed,
-        refresh_fingerprint,
+        new.refresh_sealed,
+        new.refresh_fingerprint,
         new.access_expires_at,
         new.refresh_expires_at,
         new.refresh_hard_expires_at,
         new.renewed_at,
-        new.renew_at
+        new.renew_at,
+        issued_to
     )
     .execute(conn)
     .await?;
@@ -304,6 +313,12 @@ pub struct Access {
     pub access_sealed: String,
     /// Its end.
     pub access_expires_at: DateTime<Utc>,
+    /// With whom.
+    pub provider: Provider,
+    /// The app that it was issued to.
+    pub issued_to: String,
+    /// Whether somebody renews it now.
+    pub leased: bool,
     /// Whether the keeper still renews it.
     pub renewable: bool,
 }
@@ -315,8 +330,9 @@ pub struct Access {
 pub async fn access(conn: &mut PgConnection, connection_id: Uuid) -> Result<Option<Access>, Error> {
     Ok(sqlx::query_as!(
         Access,
-        r#"select generation, access_sealed, access_expires_at, renew_at is not null as "renewable!"
-           from tokens where connection_id = $1"#,
+        r#"select t.generation, t.access_sealed, t.access_expires_at, c.provider as "provider: Provider", t.issued_to,
+                  coalesce(t.lease_until >= clock_timestamp(), false) as "leased!", t.renew_at is not null as "renewable!"
+           from tokens t join connections c on c.id = t.connection_id where t.connection_id = $1"#,
         connection_id
     )
     .fetch_optional(conn)

@@ -2,6 +2,8 @@
 //! works once, for a quarter of an hour, in the browser that started it. The code is exchanged once and never again,
 //! because a second exchange may void what the first one brought.
 
+use std::time::Duration;
+
 use axum::{
     extract::{Path, Query, State},
     http::{HeaderMap, StatusCode, header},
@@ -20,22 +22,16 @@ use uuid::Uuid;
 
 use super::{Error, Web, pages::MessagePage, show};
 use crate::{
-    keeper::{
-        lapse,
-        renewal::{access_place, refresh_place},
-        schedule,
-    },
+    keeper::lapse,
     links::Refused,
-    provider::{Failure, Grant, Provider, Verdict},
+    provider::{Failure, Grant, Provider, Settings, Verdict},
     store::{
-        accounts,
+        self, accounts,
         connections::{self, Company, Connected},
         intakes, lanes,
         oauth_states::{self, OauthState, Taken},
-        orders,
-        tokens::{self, SealedTokens},
+        orders, tokens,
     },
-    vault,
 };
 
 const BROWSER_COOKIE: &str = "lamplighter_browser";
@@ -132,8 +128,9 @@ pub(super) async fn callback(
         (Some(code), None) => {
             // Nobody who closes the tab now may leave a spent code behind without its tokens stored.
             let (web, code) = (web.clone(), code.clone());
-            let finished = detached(web.finish(begun, code, callback.realm_id, restart)).await;
-            finished.unwrap_or_else(|| Ok(super::internal("the connect task ended early")))
+            let under_way = web.under_way.clone();
+            let finished = under_way.spawn(web.finish(begun, code, callback.realm_id, restart)).await;
+            finished.unwrap_or_else(|_| Ok(super::internal("the connect task ended early")))
         }
         _ => {
             info!(provider = %answered, "the authorization was not given");
@@ -248,7 +245,12 @@ impl Web {
         let provider = begun.provider;
         let environment = self.providers.settings(provider).map(|s| s.environment.clone()).unwrap_or_default();
         let company = Company { provider, environment, name: company_id.clone(), id: company_id };
-        let connected = self.store_tokens(begun, grant, &company).await?;
+        let Some(refresh_token) = &grant.refresh_token else {
+            warn!(%provider, "the provider handed out no refresh token: nothing was stored");
+            let page = MessagePage::exchange_failed(provider, Verdict::OutcomeUnknown, Some(restart.as_str()), None);
+            return Ok(self.answer(StatusCode::BAD_GATEWAY, page));
+        };
+        let connected = self.store_tokens(begun, grant, refresh_token, &company).await?;
         let name = self.company_name(provider, grant, &company.id).await;
         let shown = name.clone().unwrap_or_else(|| company.id.clone());
         let connection_id = match connected {
@@ -281,28 +283,45 @@ impl Web {
         Ok(self.answer(StatusCode::OK, page))
     }
 
+    /// Stores what the code brought. The code is spent and an older grant may be void already, so a database that is away
+    /// for a moment is waited for as long as a renewal would be.
+    async fn store_tokens(
+        &self,
+        begun: &OauthState,
+        grant: &Grant,
+        refresh_token: &SecretString,
+        company: &Company,
+    ) -> Result<Connected, Error> {
+        let deadline = tokio::time::Instant::now() + self.commit_budget;
+        loop {
+            match self.store_once(begun, grant, refresh_token, company).await {
+                Err(cause) if cause.may_pass() && tokio::time::Instant::now() < deadline => {
+                    warn!(
+                        error = crate::telemetry::chain(&cause),
+                        "a connection could not be stored and is tried again"
+                    );
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+
     /// One transaction: the connection, its tokens, its lane or its intake, and the end of its incident.
-    async fn store_tokens(&self, begun: &OauthState, grant: &Grant, company: &Company) -> Result<Connected, Error> {
+    async fn store_once(
+        &self,
+        begun: &OauthState,
+        grant: &Grant,
+        refresh_token: &SecretString,
+        company: &Company,
+    ) -> Result<Connected, store::Error> {
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
         let connected = connections::connect(&mut tx, Uuid::now_v7(), begun.account_id, company, now).await?;
         let (Connected::New(id) | Connected::Renewed(id, _)) = connected else { return Ok(connected) };
-        let config = &self.keeper_config;
-        let clocks = schedule::clocks(begun.provider, grant, now, config.renew_at, config.jitter, rand::random());
-        // A grant without a refresh token lives as long as its access token; it is kept all the same.
-        let refresh = grant.refresh_token.as_ref().unwrap_or(&grant.access_token);
-        let sealed = SealedTokens {
-            access_sealed: self.vault.seal(access_place(id), &grant.access_token),
-            refresh_sealed: None,
-            refresh_fingerprint: None,
-            access_expires_at: clocks.access_expires_at,
-            refresh_expires_at: clocks.refresh_expires_at,
-            refresh_hard_expires_at: clocks.refresh_hard_expires_at,
-            renewed_at: now,
-            renew_at: clocks.renew_at,
-        };
-        let refresh_sealed = self.vault.seal(refresh_place(id), refresh);
-        tokens::replace(&mut tx, id, &refresh_sealed, &vault::fingerprint(refresh), &sealed).await?;
+        let sealed = self.keeper.seal(id, begun.provider, grant, refresh_token, now);
+        let issued_to = self.providers.settings(begun.provider).map(Settings::identity).unwrap_or_default();
+        tokens::replace(&mut tx, id, &issued_to, &sealed).await?;
         match begun.provider {
             Provider::Quickbooks => lanes::open(&mut tx, id, now).await?,
             Provider::Hubspot => intakes::open(&mut tx, id, now).await?,
@@ -311,12 +330,6 @@ impl Web {
         tx.commit().await?;
         Ok(connected)
     }
-}
-
-/// Runs to its end even if the request that started it goes away.
-async fn detached<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
-    #[expect(clippy::disallowed_methods, reason = "bounded by the provider's deadlines, and awaited right here")]
-    tokio::spawn(work).await.ok()
 }
 
 fn random() -> String {

@@ -31,7 +31,7 @@ pub(super) async fn readyz(State(web): State<Web>) -> impl IntoResponse {
 pub(super) async fn metrics(State(web): State<Web>) -> Result<impl IntoResponse, Error> {
     let mut conn = web.pool.acquire().await?;
     let connections = connections::count_by_status(&mut conn).await?;
-    let by_order_status = orders::count_by_status(&mut conn).await?;
+    let by_order_status = orders::count_unsettled(&mut conn).await?;
     let open: Vec<_> = outages::recent(&mut conn, 10)
         .await?
         .into_iter()

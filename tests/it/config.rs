@@ -224,7 +224,10 @@ fn the_lease_must_outlast_a_spend() {
         ),
         "{problems}"
     );
-    assert!(problems.contains("4:9: orders.lease: providers.timeout 1m is not below orders.lease 1m"), "{problems}");
+    assert!(
+        problems.contains("4:9: orders.lease: providers.timeout 2m 10s is not below orders.lease 1m"),
+        "{problems}"
+    );
     given("[keeper]\nlease = \"61s\"").config();
 }
 

@@ -269,8 +269,8 @@ async fn a_crash_between_claim_and_reply_is_taken_over_when_its_lease_runs_out()
     let claim = &claims[0];
     let late = tokens::SealedTokens {
         access_sealed: "late".to_owned(),
-        refresh_sealed: None,
-        refresh_fingerprint: None,
+        refresh_sealed: "late".to_owned(),
+        refresh_fingerprint: "late".to_owned(),
         access_expires_at: app.clock.now(),
         refresh_expires_at: None,
         refresh_hard_expires_at: None,
@@ -347,7 +347,7 @@ async fn a_reply_that_arrived_while_the_database_was_away_waits_on_disk_and_is_r
     let (round, ()) = tokio::join!(cut.keeper.round(), closing);
     assert!(round.is_err(), "{round:?}");
     let spool = Spool::open(&app.directory.path().join("spool")).unwrap();
-    assert!(spool.len() >= 1, "the rotated token is on disk");
+    assert!(!spool.is_empty(), "the rotated token is on disk");
     let files: String = spool_files(&app).into_iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
     assert!(!files.contains("RT1-"), "and it is sealed");
     app.app.keeper.round().await.unwrap();
@@ -392,4 +392,49 @@ async fn the_keeper_sleeps_until_the_next_deadline_and_no_longer_than_the_check_
     assert_eq!(lonely.app.keeper.idle_for().await.unwrap(), Duration::from_secs(1800));
     app.app.keeper.wake();
     tokio::time::timeout(Duration::from_secs(5), app.app.keeper.idle(Duration::from_secs(3600))).await.expect("woken");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_another_app_or_environment_are_never_spent_and_nobody_lapses() {
+    let (app, _) = TestApp::connected().await;
+    let mut config = app.config.clone();
+    if let Some(quickbooks) = &mut config.providers.quickbooks {
+        quickbooks.environment = lamplighter::config::Environment::Production;
+    }
+    let mistaken = lamplighter::app::App::build(&config, app.app.pool.clone(), app.clock.clone(), &[]).await.unwrap();
+    let calls = app.sandbox.token_calls(Provider::Quickbooks).len();
+    app.advance(minutes(40));
+    let report = mistaken.keeper.round().await.unwrap();
+    assert_eq!((report.operator_fault, report.lapsed, report.renewed), (1, 0, 1));
+    let id = app.connection(Provider::Quickbooks).await.id;
+    assert!(mistaken.keeper.access_token(id).await.is_err(), "nor is its access token used");
+    assert_eq!(app.sandbox.token_calls(Provider::Quickbooks).len(), calls, "nothing reached the provider");
+    assert_eq!(app.connection(Provider::Quickbooks).await.status, Status::Connected);
+    let mails = app.mails(1).await;
+    assert!(mails[0].to.iter().all(|to| to.contains(OPERATOR)));
+    assert!(mails[0].text.contains("production"), "{}", mails[0].text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_begins_nothing_new() {
+    let (app, _) = TestApp::connected().await;
+    app.advance(minutes(40));
+    app.app.stopping.cancel();
+    assert_eq!(app.app.keeper.round().await.unwrap(), Report::default());
+    assert_eq!(app.count("select count(*) from spends").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_cannot_override_the_pause_after_a_failure() {
+    let (app, _) = TestApp::connected().await;
+    app.sandbox.switch(Provider::Quickbooks, |switches| {
+        switches.outage = Outage::Status503;
+        switches.outage_scope = Scope::OAuth;
+    });
+    let row = app.connection(Provider::Quickbooks).await;
+    let calls = app.sandbox.oauth_calls(Provider::Quickbooks);
+    for _ in 0..5 {
+        assert!(app.app.keeper.renew_generation(row.id, row.generation).await.is_err());
+    }
+    assert_eq!(app.sandbox.oauth_calls(Provider::Quickbooks), calls + 1);
 }

@@ -2,11 +2,11 @@
 //!
 //! HubSpot's own paging ends in an error at ten thousand rows, so Lamplighter pages by key instead:
 //!
-//! 1. [`Api::search_orders`] returns the orders from an instant on, oldest change first. The next page is the same
+//! 1. `Api::search_orders` returns the orders from an instant on, oldest change first. The next page is the same
 //!    call with the last row's `modified_at`. That row comes again, with all of its millisecond; the caller skips the
 //!    ids it has seen.
 //! 2. A full page within one millisecond would come again for ever (a bulk import does that). Then the caller walks
-//!    that instant by id with [`Api::search_orders_at`] until a page is not full, and goes on with call 1 from the next
+//!    that instant by id with `Api::search_orders_at` until a page is not full, and goes on with call 1 from the next
 //!    millisecond.
 //!
 //! HubSpot's index runs a little behind, so the caller starts each round a few minutes before the last one ended.

@@ -43,7 +43,11 @@ async fn a_mail_is_kept_whole_and_shown() {
     assert!(list.text().await.unwrap().contains("<a href=/mailbox/1>Café reconnect</a>"));
     let page = town.http.get(town.sandbox.http_url().join("mailbox/1").unwrap()).send().await.unwrap();
     let page = page.text().await.unwrap();
-    assert!(page.contains("sandbox=\"allow-popups") && page.contains("&lt;p title=&quot;x&quot;&gt;Dear Ada"));
+    assert!(page.contains("sandbox=\"allow-popups") && page.contains("src=\"/mailbox/1/html\""));
+    let html = town.http.get(town.sandbox.http_url().join("mailbox/1/html").unwrap()).send().await.unwrap();
+    let policy = html.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.starts_with("default-src 'none'"), "{policy}");
+    assert!(html.text().await.unwrap().contains("<p title=\"x\">Dear Ada"));
     town.sandbox.forget_mails();
     assert!(town.sandbox.mails().is_empty());
 }
