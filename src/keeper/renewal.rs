@@ -191,7 +191,10 @@ impl Keeper {
     }
 
     /// Opens the operator's alert for a fault of our own deployment: once, whatever the number of connections it touches.
-    async fn page_operator(
+    ///
+    /// # Errors
+    /// Database trouble.
+    pub async fn page_operator(
         &self,
         conn: &mut sqlx::PgConnection,
         provider: Provider,

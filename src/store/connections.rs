@@ -102,7 +102,7 @@ pub async fn connect(
     // The account's row is the lock: two callbacks of one account must not both find it unconnected.
     sqlx::query!("select id from accounts where id = $1 for update", account_id).fetch_one(&mut *conn).await?;
     let existing = sqlx::query!(
-        r#"select id, account_id, company_id, company_name, status as "status: Status" from connections
+        r#"select id, account_id, environment, company_id, company_name, status as "status: Status" from connections
            where provider = $2
              and ((environment = $3 and company_id = $4) or (account_id = $1 and status <> 'disconnected'))
            for update"#,
@@ -113,13 +113,19 @@ pub async fn connect(
     )
     .fetch_all(&mut *conn)
     .await?;
-    let same = existing.iter().find(|row| row.company_id == company.id);
+    let same = existing.iter().find(|row| row.company_id == company.id && row.environment == company.environment);
     if same.is_some_and(|row| row.account_id != account_id && row.status != Status::Disconnected) {
         return Ok(Connected::OtherAccount);
     }
-    if let Some(other) = existing.iter().find(|row| row.account_id == account_id && row.company_id != company.id) {
-        return Ok(Connected::OtherCompany { expected: other.company_name.clone() });
+    let same_id = same.map(|row| row.id);
+    if let Some(other) = existing.iter().find(|row| row.account_id == account_id && Some(row.id) != same_id) {
+        let expected = match other.environment == company.environment {
+            true => other.company_name.clone(),
+            false => format!("{} ({})", other.company_name, other.environment),
+        };
+        return Ok(Connected::OtherCompany { expected });
     }
+    // A row that was not there a moment ago is another account's, which must not lose its company to this one.
     let row = sqlx::query!(
         r#"insert into connections
                (id, account_id, provider, environment, company_id, company_name, status, status_changed_at, connected_at)
@@ -130,6 +136,7 @@ pub async fn connect(
                                        then connections.company_name else excluded.company_name end,
                    status_changed_at = case when connections.status = 'connected'
                                             then connections.status_changed_at else $7 end
+               where connections.account_id = $2 or connections.status = 'disconnected'
            returning id"#,
         id,
         account_id,
@@ -139,11 +146,12 @@ pub async fn connect(
         company.name,
         now
     )
-    .fetch_one(conn)
+    .fetch_optional(conn)
     .await?;
-    Ok(match same {
-        None => Connected::New(row.id),
-        Some(before) => Connected::Renewed(row.id, before.status),
+    Ok(match (row, same) {
+        (None, _) => Connected::OtherAccount,
+        (Some(row), None) => Connected::New(row.id),
+        (Some(row), Some(before)) => Connected::Renewed(row.id, before.status),
     })
 }
 

@@ -6,6 +6,8 @@
 mod harness;
 
 mod config;
+mod connect;
 mod keeper;
+mod pages;
 mod provider;
 mod sandbox;
