@@ -149,9 +149,10 @@ impl Metrics {
             let labels = ConnectionLabels { provider: provider.as_str(), status: status.as_str() };
             self.connections.get_or_create(&labels).set(*count);
         }
-        self.orders.clear();
-        for (status, count) in orders {
-            self.orders.get_or_create(&OrderLabels { status: status.as_str() }).set(*count);
+        // These two are watched by alert rules: none is a zero, not a silence.
+        for status in [orders::Status::Queued, orders::Status::Parked] {
+            let count = orders.iter().find(|(of, _)| *of == status).map_or(0, |(_, count)| *count);
+            self.orders.get_or_create(&OrderLabels { status: status.as_str() }).set(count);
         }
         for provider in Provider::ALL {
             let labels = ProviderLabels { provider: provider.as_str() };

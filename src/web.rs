@@ -25,10 +25,13 @@ use axum::{
 use sqlx::PgPool;
 use tokio_util::task::TaskTracker;
 use tower_http::{
-    catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, set_header::SetResponseHeaderLayer,
-    timeout::TimeoutLayer, trace::TraceLayer,
+    catch_panic::CatchPanicLayer,
+    limit::RequestBodyLimitLayer,
+    set_header::SetResponseHeaderLayer,
+    timeout::TimeoutLayer,
+    trace::{DefaultOnFailure, TraceLayer},
 };
-use tracing::{error, info_span};
+use tracing::{Level, error, info_span};
 use uuid::Uuid;
 
 use self::pages::MessagePage;
@@ -84,7 +87,8 @@ pub fn router(web: Web) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(150)))
         .layer(RequestBodyLimitLayer::new(64 * 1024))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| internal("a handler panicked")))
-        .layer(TraceLayer::new_for_http().make_span_with(span))
+        // What goes wrong is logged where it is known what it is; a probe's 503 is no news at all.
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(DefaultOnFailure::new().level(Level::DEBUG)))
         .layer(header_layer(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
         .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         // Links and callbacks carry secrets in their URL: they must not travel on as a referrer or stay in a cache.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{
     grants::{Issued, Refusal, Sight},
     state::World,
+    switches::Switches,
     tokens::{Dialect, Form, client},
     weather::{Correlation, Reply, answer},
 };
@@ -33,9 +34,9 @@ pub(super) async fn token(
 ) -> Response {
     let form = Form::read(&body);
     let (outcome, lost) = HUBSPOT.carry_out(&world, identify(&world, &form), &form).await;
-    let report = world.see(|state| state.grants(Provider::Hubspot).switches.report_expires_in);
+    let switches = world.switches(Provider::Hubspot);
     let reply = match outcome {
-        Ok(issued) => (StatusCode::OK, grant(&issued, report)),
+        Ok(issued) => (StatusCode::OK, grant(&issued, &switches)),
         Err(refused) => with_id(refused, &id),
     };
     answer(reply, lost)
@@ -120,19 +121,21 @@ fn with_id((status, mut body): Reply, id: &str) -> Reply {
     (status, body)
 }
 
-fn grant(issued: &Issued, report: bool) -> Value {
+fn grant(issued: &Issued, switches: &Switches) -> Value {
     let mut body = json!({
         "token_type": "bearer",
         "token_use": "access_token",
         "access_token": issued.access,
-        "hub_id": issued.company.parse::<u64>().unwrap_or_default(),
         "user_id": 222_222,
         "scopes": issued.scopes,
     });
+    if switches.report_hub_id {
+        body["hub_id"] = json!(issued.company.parse::<u64>().unwrap_or_default());
+    }
     if let Some(refresh) = &issued.refresh {
         body["refresh_token"] = json!(refresh);
     }
-    if report {
+    if switches.report_expires_in {
         body["expires_in"] = json!(issued.access_left.as_secs());
     }
     body

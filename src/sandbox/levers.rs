@@ -160,6 +160,11 @@ impl World {
         self.see(|state| state.grants(provider).oauth_calls)
     }
 
+    /// Every code, refresh token and access token that was ever handed out: what must be readable nowhere.
+    pub fn handed_out(&self, provider: Provider) -> Vec<String> {
+        self.see(|state| state.grants(provider).handed_out().map(str::to_owned).collect())
+    }
+
     /// Companies with a grant that works.
     pub fn connected(&self, provider: Provider) -> Vec<String> {
         self.see(|state| state.grants(provider).connected().into_iter().map(str::to_owned).collect())

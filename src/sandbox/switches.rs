@@ -24,6 +24,8 @@ pub struct Switches {
     pub hard_lifetime: Option<Duration>,
     /// Whether replies name the lifetimes.
     pub report_expires_in: bool,
+    /// Whether HubSpot's token replies name the portal.
+    pub report_hub_id: bool,
     /// Leaves `refresh_token` out of refresh replies; the one spent stays good.
     pub omit_refresh_token: bool,
     /// When a refresh hands out a new refresh token value.
@@ -125,6 +127,7 @@ impl Switches {
             refresh_lifetime: quickbooks.then_some(day * 101),
             hard_lifetime: quickbooks.then_some(day * 365 * 5),
             report_expires_in: true,
+            report_hub_id: true,
             omit_refresh_token: false,
             rotation: if quickbooks { Rotation::Daily { period: day, grace: Duration::ZERO } } else { Rotation::Never },
             reuse_revokes_family: quickbooks,

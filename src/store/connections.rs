@@ -137,6 +137,7 @@ pub async fn connect(
         };
         return Ok(Connected::OtherCompany { expected });
     }
+    // A row that was not there a moment ago is another account's, which must not lose its company to this one.
     let row = sqlx::query!(
         r#"insert into connections
                (id, account_id, provider, environment, company_id, company_name, status, status_changed_at, connected_at)
@@ -147,6 +148,7 @@ pub async fn connect(
                                        then connections.company_name else excluded.company_name end,
                    status_changed_at = case when connections.status = 'connected'
                                             then connections.status_changed_at else $7 end
+               where connections.account_id = $2 or connections.status = 'disconnected'
            returning id"#,
         id,
         account_id,
@@ -156,11 +158,12 @@ pub async fn connect(
         company.name,
         now
     )
-    .fetch_one(conn)
+    .fetch_optional(conn)
     .await?;
-    Ok(match same {
-        None => Connected::New(row.id),
-        Some(before) => Connected::Renewed(row.id, before.status),
+    Ok(match (row, same) {
+        (None, _) => Connected::OtherAccount,
+        (Some(row), None) => Connected::New(row.id),
+        (Some(row), Some(before)) => Connected::Renewed(row.id, before.status),
     })
 }
 

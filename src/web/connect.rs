@@ -5,8 +5,11 @@
 use std::time::Duration;
 
 use axum::{
-    extract::{Path, Query, State},
-    http::{HeaderMap, StatusCode, header},
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
@@ -27,7 +30,7 @@ use crate::{
     provider::{Failure, Grant, Provider, Settings, Verdict},
     store::{
         self, accounts,
-        connections::{self, Company, Connected},
+        connections::{self, Company, Connected, Connection, Status},
         intakes, lanes,
         oauth_states::{self, OauthState, Taken},
         orders, tokens,
@@ -41,9 +44,12 @@ const STATE_LIFETIME: TimeDelta = TimeDelta::minutes(15);
 /// Starts an authorization: a fresh state, a cookie for this browser, and off to the provider.
 pub(super) async fn begin(
     State(web): State<Web>,
-    Path(token): Path<String>,
+    token: Result<Path<String>, PathRejection>,
     jar: CookieJar,
 ) -> Result<Response, Error> {
+    let Ok(Path(token)) = token else {
+        return Ok(web.answer(StatusCode::NOT_FOUND, MessagePage::link_invalid()));
+    };
     let now = web.clock.now();
     let link = match web.links.read(&token, now) {
         Ok(link) => link,
@@ -90,18 +96,25 @@ pub(super) struct Callback {
 /// Finishes an authorization.
 pub(super) async fn callback(
     State(web): State<Web>,
-    Path(provider): Path<String>,
-    Query(callback): Query<Callback>,
+    provider: Result<Path<String>, PathRejection>,
+    callback: Result<Query<Callback>, QueryRejection>,
     jar: CookieJar,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
+    let provider = provider.map(|Path(name)| name).unwrap_or_default();
     let Some(answered) = Provider::ALL.into_iter().find(|known| known.as_str() == provider) else {
         return Ok(web.answer(StatusCode::NOT_FOUND, MessagePage::not_found()));
     };
-    // Browsers announce when they only look ahead; a code must not be spent on that.
-    if headers.get("sec-purpose").is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch")) {
-        return Ok(StatusCode::NO_CONTENT.into_response());
+    // Whoever only looks ahead must not spend a code. The answer is a failure, so that no browser keeps it for the real
+    // visit.
+    let looks_ahead = headers.get("sec-purpose").is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"));
+    if looks_ahead || method == Method::HEAD {
+        return Ok(StatusCode::FORBIDDEN.into_response());
     }
+    let Ok(Query(callback)) = callback else {
+        return Ok(web.answer(StatusCode::BAD_REQUEST, MessagePage::forged()));
+    };
     let now = web.clock.now();
     let (Some(state), Some(browser)) = (&callback.state, jar.get(BROWSER_COOKIE)) else {
         return Ok(web.answer(StatusCode::BAD_REQUEST, MessagePage::forged()));
@@ -187,6 +200,9 @@ impl Web {
             Ok((grant, company_id)) => self.store(&begun, &grant, company_id, restart).boxed().await,
             Err(failure) => {
                 warn!(%failure, "a connection could not be made");
+                if failure.verdict == Verdict::OperatorFault {
+                    self.keeper.report_operator_fault(&failure).await?;
+                }
                 let reference = failure.correlation_id.as_deref();
                 let page = MessagePage::exchange_failed(provider, failure.verdict, Some(restart.as_str()), reference);
                 Ok(self.answer(StatusCode::BAD_GATEWAY, page))
@@ -275,7 +291,8 @@ impl Web {
         let waiting = u64::try_from(orders::count_waiting(&mut conn, Some(account.id)).await?).unwrap_or(0);
         let present = connections::of_account(&mut conn, account.id).await?;
         let missing = Provider::ALL.into_iter().find(|other| {
-            self.providers.settings(*other).is_some() && !present.iter().any(|there| there.provider == *other)
+            let works = |there: &Connection| there.provider == *other && there.status != Status::Lapsed;
+            self.providers.settings(*other).is_some() && !present.iter().any(works)
         });
         let missing = missing.map(|other| (other, self.links.make(account.id, other, self.clock.now()).0));
         let missing = missing.as_ref().map(|(other, url)| (*other, url.as_str()));

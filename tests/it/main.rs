@@ -7,7 +7,9 @@ mod harness;
 
 mod alerts;
 mod config;
+mod connect;
 mod keeper;
+mod pages;
 mod provider;
 mod readme;
 mod sandbox;

@@ -51,6 +51,11 @@ impl Grants {
         alive.map(|family| family.company.as_str()).collect()
     }
 
+    /// Every code and every token value that was ever handed out.
+    pub(in crate::sandbox) fn handed_out(&self) -> impl Iterator<Item = &str> {
+        self.codes.keys().chain(self.refresh.keys()).chain(self.access.keys()).map(String::as_str)
+    }
+
     /// The company that a code or a refresh token value was issued for, alive or not.
     pub(in crate::sandbox) fn company_of(&self, value: &str) -> Option<String> {
         let code = self.codes.get(value).map(|code| &code.company);

@@ -1,0 +1,106 @@
+//! The operator's status page: who sees it, and what it shows.
+
+use lamplighter::provider::Provider;
+use reqwest::{Method, StatusCode};
+
+use super::ask;
+use crate::harness::{HUB, OWNER, REALM, TestApp, minutes, order};
+
+/// What proxies add.
+const PROXIED: [(&str, &str); 4] = [
+    ("x-forwarded-for", "203.0.113.9"),
+    ("forwarded", "for=203.0.113.9"),
+    ("x-real-ip", "203.0.113.9"),
+    ("via", "1.1 proxy.example"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_direct_request_from_this_machine_sees_it() {
+    let app = TestApp::start().await;
+    app.account("Harbor Books").await;
+    let direct = ask(Method::GET, &app.url("/"), &[]).await;
+    assert_eq!(direct.status, StatusCode::OK);
+    assert!(direct.body.contains(OWNER));
+    let nowhere = ask(Method::GET, &app.url("/nowhere"), &[]).await;
+    for proxied in PROXIED {
+        let hidden = ask(Method::GET, &app.url("/"), &[proxied]).await;
+        assert_eq!(hidden.status, StatusCode::NOT_FOUND, "{}", proxied.0);
+        assert_eq!(hidden.body, nowhere.body, "{} sees that there is something to hide", proxied.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn switched_off_nobody_sees_it() {
+    let app = TestApp::start_with(&[("web.status_page", "off")]).await;
+    app.account("Harbor Books").await;
+    let hidden = ask(Method::GET, &app.url("/"), &[]).await;
+    assert_eq!(hidden.status, StatusCode::NOT_FOUND);
+    assert!(!hidden.body.contains("Harbor") && !hidden.body.contains(OWNER), "{}", hidden.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opened_up_a_proxy_may_show_it() {
+    let app = TestApp::start_with(&[("web.status_page", "open")]).await;
+    for proxied in PROXIED {
+        assert_eq!(ask(Method::GET, &app.url("/"), &[proxied]).await.status, StatusCode::OK, "{}", proxied.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_deployment_is_told_how_to_begin() {
+    let app = TestApp::start().await;
+    let page = ask(Method::GET, &app.url("/"), &[]).await.body;
+    for said in ["Nothing is connected yet", "Light the first lamp", "lamplighter account add"] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_shows_everything_there_is_and_takes_no_name_for_markup() {
+    let app = TestApp::start().await;
+    app.sandbox.add_company(REALM, "Fern & <b>Fable</b>");
+    let account = app.account("Harbor <script>alert(1)</script>").await;
+    app.execute("update accounts set owner_name = 'Ada \"<script>\"'").await;
+    app.connect(&account, Provider::Quickbooks, REALM).await;
+    app.connect(&account, Provider::Hubspot, HUB).await;
+    let lit = ask(Method::GET, &app.url("/"), &[]).await.body;
+    assert!(lit.contains("All 2 lamps are lit"), "{lit}");
+    app.advance(minutes(10));
+    app.sandbox.place_order(HUB, order("#1001 <img src=x>", 1_250));
+    app.rounds().await;
+    app.advance(minutes(30));
+    app.app.keeper.round().await.unwrap();
+    app.sandbox.revoke(Provider::Hubspot, HUB);
+    app.advance(minutes(30));
+    app.app.keeper.round().await.unwrap();
+    app.mails(1).await;
+    let page = ask(Method::GET, &app.url("/"), &[]).await.body;
+    assert!(!page.contains("<script") && !page.contains("<b>Fable") && !page.contains("<img"), "{page}");
+    let number = app.order("#1001 <img src=x>").await.document_number;
+    let spent = app.count("select count(*) from spends").await;
+    assert_eq!(page.matches("data-label=\"Spent\"").count(), usize::try_from(spent).unwrap());
+    for shown in [
+        "1 connection waits for its owner",
+        "Harbor &#60;script&#62;alert(1)&#60;/script&#62;",
+        "Ada &#34;&#60;script&#62;&#34;",
+        OWNER,
+        "Fern &#38; &#60;b&#62;Fable&#60;/b&#62;",
+        "harborbooks.example",
+        "lapsed",
+        "revoked at the provider: the owner was mailed a reconnect link",
+        "<dt>Access</dt>",
+        "<dt>Refresh</dt>",
+        "<dt>Hard cap</dt>",
+        "in 4 y 11 mo",
+        "#1001 &#60;img src=x&#62;",
+        "12.50 USD",
+        number.as_str(),
+        "posted",
+        "Connection lapsed",
+        "1 sent",
+        "dead_grant (BAD_REFRESH_TOKEN)",
+        "<b>connections</b>",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+}
