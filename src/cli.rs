@@ -22,6 +22,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use sqlx::PgConnection;
 
 use self::output::complain;
 use crate::{
@@ -144,9 +145,18 @@ fn quiet(config: Config) -> Config {
     config
 }
 
-/// Opens the database for one command: the running daemon's own server, if it has one, else one for the moment.
-async fn database(config: &Config) -> anyhow::Result<Database> {
-    Database::open(config, true).await
+/// Works on the database for one command: on the running daemon's own server, if it has one, else on one for the moment.
+async fn with_database<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&mut PgConnection) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let database = Database::open(config, true).await?;
+    let result = match database.pool.acquire().await {
+        Ok(mut conn) => work(&mut conn).await,
+        Err(cause) => Err(cause.into()),
+    };
+    database.close().await?;
+    result
 }
 
 fn usual_config() -> Option<PathBuf> {

@@ -278,7 +278,7 @@ impl Keeper {
     async fn replay(&self, reply: &spool::SpooledReply) -> Result<Outcome, store::Error> {
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
-        let kept = tokens::keep_late(&mut tx, reply.connection_id, reply.generation, &reply.tokens).await?;
+        let kept = tokens::keep(&mut tx, reply.connection_id, reply.generation, None, &reply.tokens).await?;
         let outcome = if kept { Outcome::Renewed } else { Outcome::Discarded };
         match store::spends::finish(&mut tx, reply.spend_id, outcome, &reply.ledger(), now).await {
             // A ledger without this row, such as a restored one, is no reason to lose the token.

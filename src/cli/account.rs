@@ -4,7 +4,7 @@ use anyhow::bail;
 use clap::Subcommand;
 use uuid::Uuid;
 
-use super::{DONE, database, output};
+use super::{DONE, output, with_database};
 use crate::{
     clock::Clock,
     config::Config,
@@ -40,26 +40,20 @@ pub(super) enum Command {
 
 impl Command {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<u8> {
-        let database = database(&config).await?;
-        let done = async {
-            let mut conn = database.pool.acquire().await?;
-            match self {
-                Self::Add { name, owner_name, owner_email, json } => {
-                    let account = Account {
-                        id: Uuid::now_v7(),
-                        name: name.trim().to_owned(),
-                        owner_name: owner_name.trim().to_owned(),
-                        owner_email: owner_email.to_string(),
-                        created_at: Clock::system().now(),
-                    };
-                    add(&mut conn, &account, json).await
-                }
-                Self::List { json } => list(&mut conn, json).await,
+        with_database(&config, async |conn| match self {
+            Self::Add { name, owner_name, owner_email, json } => {
+                let account = Account {
+                    id: Uuid::now_v7(),
+                    name: name.trim().to_owned(),
+                    owner_name: owner_name.trim().to_owned(),
+                    owner_email: owner_email.to_string(),
+                    created_at: Clock::system().now(),
+                };
+                add(conn, &account, json).await
             }
-        };
-        let result = done.await;
-        database.close().await?;
-        result
+            Self::List { json } => list(conn, json).await,
+        })
+        .await
     }
 }
 

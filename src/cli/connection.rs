@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{DONE, database, output};
+use super::{DONE, output, with_database};
 use crate::{
     clock::Clock,
     config::Config,
@@ -42,17 +42,11 @@ pub(super) enum Command {
 
 impl Command {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<u8> {
-        let database = database(&config).await?;
-        let done = async {
-            let mut conn = database.pool.acquire().await?;
-            match self {
-                Self::Link { account, provider, json } => link(&mut conn, &config, &account, provider, json).await,
-                Self::List { json } => list(&mut conn, json).await,
-            }
-        };
-        let result = done.await;
-        database.close().await?;
-        result
+        with_database(&config, async |conn| match self {
+            Self::Link { account, provider, json } => link(conn, &config, &account, provider, json).await,
+            Self::List { json } => list(conn, json).await,
+        })
+        .await
     }
 }
 

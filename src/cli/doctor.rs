@@ -3,9 +3,9 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{DONE, UNHEALTHY, database, output};
+use super::{DONE, UNHEALTHY, output};
 use crate::{
-    app::App,
+    app::{App, Database},
     clock::Clock,
     config::Config,
     health::{self, Check, Depth, State},
@@ -26,7 +26,7 @@ pub(super) struct Options {
 
 impl Options {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<u8> {
-        let database = database(&config).await?;
+        let database = Database::open(&config, true).await?;
         let checks = async {
             let app = App::build(&config, database.pool.clone(), Clock::system(), &[]).await?;
             let depth = if self.quick { Depth::Quick } else { Depth::Thorough };

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 
-use super::{DONE, database, output};
+use super::{DONE, output, with_database};
 use crate::{
     config::Config,
     store::{accounts, orders},
@@ -54,27 +54,23 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<u8> {
         let Self::List { status, account, limit, json } = self;
-        let database = database(&config).await?;
-        let done = async {
-            let mut conn = database.pool.acquire().await?;
+        with_database(&config, async |conn| {
             let account_id = match account {
                 None => None,
                 Some(name) => {
                     let missing = || format!("there is no account {name:?}: see `lamplighter account list`");
-                    Some(accounts::find(&mut conn, &name).await?.with_context(missing)?.id)
+                    Some(accounts::find(conn, &name).await?.with_context(missing)?.id)
                 }
             };
-            let orders = orders::overview(&mut conn, status.map(Into::into), account_id, limit).await?;
+            let orders = orders::overview(conn, status.map(Into::into), account_id, limit).await?;
             if json {
                 output::json(&orders)?;
             } else {
                 show(orders);
             }
-            anyhow::Ok(())
-        };
-        let result = done.await;
-        database.close().await?;
-        result.map(|()| DONE)
+            Ok(DONE)
+        })
+        .await
     }
 }
 

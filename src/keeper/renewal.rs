@@ -103,11 +103,11 @@ impl Keeper {
         let new = self.seal(claim.connection_id, claim.provider, grant, spent, now);
         let stored = async {
             let mut conn = self.pool.acquire().await?;
-            if tokens::keep(&mut conn, claim, &new).await? {
+            if tokens::keep(&mut conn, claim.connection_id, claim.generation, Some(claim.fence), &new).await? {
                 return Ok(Kept::InTime);
             }
             // The fence was passed, but while the generation stands nothing newer is stored than this reply.
-            let late = tokens::keep_late(&mut conn, claim.connection_id, claim.generation, &new).await?;
+            let late = tokens::keep(&mut conn, claim.connection_id, claim.generation, None, &new).await?;
             Ok(if late { Kept::Late } else { Kept::Void })
         };
         // A connection that hangs must not outlast the lease with the reply only in memory.
@@ -187,7 +187,7 @@ impl Keeper {
             tokio::time::sleep(Duration::from_millis(500)).await;
             let stored = async {
                 let mut conn = self.pool.acquire().await?;
-                tokens::keep_late(&mut conn, reply.connection_id, reply.generation, &reply.tokens).await
+                tokens::keep(&mut conn, reply.connection_id, reply.generation, None, &reply.tokens).await
             };
             if self.spool.add(&reply).is_ok() || stored.await.is_ok() {
                 return;

@@ -2,8 +2,7 @@
 //!
 //! A claim sets a lease and a new fence and opens the spend's row, in one committed statement. Every later write names
 //! the generation and the fence it was claimed with; when it meets no row, somebody else has moved on and the write is
-//! void. Only `replace` (a fresh authorization) and `keep_late` (a reply that had to wait in the spool) do not need
-//! the fence.
+//! void. Only `replace` (a fresh authorization) and a reply that had to wait do not need the fence.
 
 use std::time::Duration;
 
@@ -156,57 +155,31 @@ pub async fn claim_one(
     .await?)
 }
 
-/// Commits the reply of a spend: the first write after it, and alone. `false` when the fence was passed meanwhile.
+/// Commits the reply of a spend: the first write after it, and alone. `false` when the tokens moved on, or when a fence is
+/// named and somebody else has claimed since.
+///
+/// A reply that had to wait (in the spool, or beyond its lease) names no fence: whoever claimed since then spent the same
+/// value, and while the generation stands nothing newer is stored.
 ///
 /// # Errors
 /// Database trouble: the caller keeps the reply.
-pub async fn keep(conn: &mut PgConnection, claim: &Claim, new: &SealedTokens) -> Result<bool, Error> {
-    let done = sqlx::query!(
-        "update tokens
-         set generation = generation + 1, access_sealed = $4, refresh_sealed = $5,
-             refresh_fingerprint = $6, access_expires_at = $7,
-             refresh_expires_at = coalesce($8, refresh_expires_at),
-             refresh_hard_expires_at = coalesce($9, refresh_hard_expires_at),
-             renewed_at = $10, renew_at = $11, failures = 0, lease_until = null, leased_by = null
-         where connection_id = $1 and generation = $2 and fence = $3",
-        claim.connection_id,
-        claim.generation,
-        claim.fence,
-        new.access_sealed,
-        new.refresh_sealed,
-        new.refresh_fingerprint,
-        new.access_expires_at,
-        new.refresh_expires_at,
-        new.refresh_hard_expires_at,
-        new.renewed_at,
-        new.renew_at
-    )
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Commits a reply that waited in the spool. Only the generation guards it: whoever claimed since then spent the same
-/// value, and what the provider answered first is what it honours.
-///
-/// # Errors
-/// Database trouble: the spool keeps the reply.
-pub async fn keep_late(
+pub async fn keep(
     conn: &mut PgConnection,
     connection_id: Uuid,
     generation: i64,
+    fence: Option<i64>,
     new: &SealedTokens,
 ) -> Result<bool, Error> {
     let done = sqlx::query!(
         "update tokens
-         set generation = generation + 1, access_sealed = $3, refresh_sealed = $4,
-             refresh_fingerprint = $5, access_expires_at = $6,
-             refresh_expires_at = coalesce($7, refresh_expires_at),
-             refresh_hard_expires_at = coalesce($8, refresh_hard_expires_at),
-             renewed_at = $9, renew_at = $10, failures = 0, lease_until = null, leased_by = null, fence = fence + 1
-         where connection_id = $1 and generation = $2",
+         set generation = generation + 1, access_sealed = $4, refresh_sealed = $5, refresh_fingerprint = $6,
+             access_expires_at = $7, refresh_expires_at = coalesce($8, refresh_expires_at),
+             refresh_hard_expires_at = coalesce($9, refresh_hard_expires_at),
+             renewed_at = $10, renew_at = $11, failures = 0, lease_until = null, leased_by = null, fence = fence + 1
+         where connection_id = $1 and generation = $2 and fence = coalesce($3, fence)",
         connection_id,
         generation,
+        fence,
         new.access_sealed,
         new.refresh_sealed,
         new.refresh_fingerprint,

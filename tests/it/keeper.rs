@@ -278,8 +278,8 @@ async fn a_crash_between_claim_and_reply_is_taken_over_when_its_lease_runs_out()
         renew_at: app.clock.now(),
     };
     let mut conn = app.conn().await;
-    assert!(!tokens::keep(&mut conn, claim, &late).await.unwrap());
-    assert!(!tokens::keep_late(&mut conn, claim.connection_id, claim.generation, &late).await.unwrap());
+    assert!(!tokens::keep(&mut conn, claim.connection_id, claim.generation, Some(claim.fence), &late).await.unwrap());
+    assert!(!tokens::keep(&mut conn, claim.connection_id, claim.generation, None, &late).await.unwrap());
     assert!(!tokens::release(&mut conn, claim, app.clock.now(), true).await.unwrap());
     assert!(!tokens::rest(&mut conn, claim.connection_id, claim.generation, Some(claim.fence)).await.unwrap());
 }
