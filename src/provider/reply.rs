@@ -49,6 +49,8 @@ pub(super) struct Signs {
     pub(super) policy: Option<String>,
     /// QuickBooks' fault, from either envelope.
     pub(super) fault: Option<Fault>,
+    /// The scopes that the call needs, if it lacks some.
+    pub(super) scopes: Vec<String>,
     /// HubSpot's `message`: shown when a request is refused, never judged.
     pub(super) message: Option<String>,
     /// HubSpot's `correlationId`, when no header named it.
@@ -107,10 +109,18 @@ impl Reply {
             category: word("category"),
             policy: word("policyName"),
             fault: fault(&object),
+            scopes: scopes(&object),
             message: object.get("message").and_then(Value::as_str).map(|message| plain(message, 1000)),
             correlation_id: object.get("correlationId").and_then(Value::as_str).map(|id| plain(id, 128)),
         }
     }
+}
+
+/// The scopes that HubSpot says a call needs.
+fn scopes(reply: &Map<String, Value>) -> Vec<String> {
+    let errors = reply.get("errors").and_then(Value::as_array).into_iter().flatten();
+    let needed = errors.filter_map(|error| error.get("context")?.get("requiredGranularScopes")?.as_array());
+    needed.flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 fn fault(reply: &Map<String, Value>) -> Option<Fault> {

@@ -71,6 +71,19 @@ pub(super) fn judge(call: Call, reply: &Reply) -> Failure {
     }
 }
 
+/// The same for an API that was called with a token for these scopes. A scope that we never ask for is missing by our own
+/// doing: no owner can give it, so none may be asked to.
+pub(super) fn judge_within(call: Call, reply: &Reply, asked_for: &[String]) -> Failure {
+    let failure = judge(call, reply);
+    let ours = failure.rule == Rule::ScopesLost.name()
+        && reply.signs().scopes.iter().any(|needed| !asked_for.iter().any(|asked| asked == needed));
+    if !ours {
+        return failure;
+    }
+    let rule = Rule::ScopesNotAskedFor;
+    Failure { verdict: rule.verdict(), rule: rule.name(), message: rule.words(call, None), ..failure }
+}
+
 /// The failure of a call that brought no reply.
 pub(super) fn judge_lost(call: Call, lost: Lost) -> Failure {
     bare_failure(call, transport(call.surface, lost))

@@ -34,6 +34,7 @@ pub(super) enum Rule {
     Disconnected,
     RightsLost,
     ScopesLost,
+    ScopesNotAskedFor,
     SubscriptionLapsed,
     Refused,
 }
@@ -81,6 +82,7 @@ impl Rule {
             Rule::Disconnected           => (Lapsed(Cause::Revoked), "disconnected"),
             Rule::RightsLost             => (Lapsed(Cause::PermissionLost), "rights_lost"),
             Rule::ScopesLost             => (Lapsed(Cause::PermissionLost), "scopes_lost"),
+            Rule::ScopesNotAskedFor      => (OperatorFault,  "scopes_not_asked_for"),
             Rule::SubscriptionLapsed     => (Lapsed(Cause::SubscriptionLapsed), "subscription_lapsed"),
             Rule::Refused                => (Rejected,       "refused"),
         }
@@ -142,6 +144,9 @@ impl Rule {
                 "the person who connected {who} lost access to the company; somebody with admin rights must reconnect",
             Rule::ScopesLost =>
                 "{who} says that the app lacks rights it needs; the owner must reconnect and agree to all of them",
+            Rule::ScopesNotAskedFor =>
+                "{who} wants a scope that providers.*.scopes does not ask for; add it there and at the app, then let the \
+                 owners reconnect",
             Rule::SubscriptionLapsed =>
                 "the company's {who} subscription is not active; the owner must renew it, then reconnect",
             Rule::Refused =>

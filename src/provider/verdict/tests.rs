@@ -258,3 +258,14 @@ proptest! {
         prop_assert!(!matches!(judged(provider, surface, status, &body).verdict, Lapsed(_)));
     }
 }
+
+#[test]
+fn a_scope_that_we_never_ask_for_is_our_own_fault() {
+    let reply = Reply::new(403, &HeaderMap::new(), HUB_SCOPES.into());
+    let call = Call { provider: Hubspot, operation: "test", surface: Search };
+    let wide = ["oauth".to_owned(), "crm.objects.companies.write".to_owned()];
+    assert_eq!(judge_within(call, &reply, &wide).verdict, Lapsed(Cause::PermissionLost));
+    let narrow = judge_within(call, &reply, &wide[..1]);
+    assert_eq!((narrow.verdict, narrow.rule), (OperatorFault, "scopes_not_asked_for"));
+    assert_eq!(narrow.code.as_deref(), Some("MISSING_SCOPES"));
+}
