@@ -111,13 +111,14 @@ impl OutageWatch {
         connection_id: Uuid,
         evidence: &Evidence,
     ) -> Result<(), store::Error> {
-        if evidence.failures > 0 {
-            self.count(provider, connection_id, evidence).await
-        } else if evidence.answered {
-            self.close(provider).await
-        } else {
-            Ok(())
+        // What was answered before the last failures ended the row before it.
+        if evidence.answered {
+            self.close(provider).await?;
         }
+        if evidence.failures > 0 {
+            self.count(provider, connection_id, evidence).await?;
+        }
+        Ok(())
     }
 
     async fn count(&self, provider: Provider, connection_id: Uuid, evidence: &Evidence) -> Result<(), store::Error> {

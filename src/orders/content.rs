@@ -75,7 +75,8 @@ impl Content {
     /// Reads an order with its line items and its contact.
     pub fn read(order: &OrderRecord, lines: &[&LineItem], unread_lines: usize, contact: Option<&Contact>) -> Self {
         let text = |name: &str| printable(order.properties.get(name).and_then(Option::as_deref));
-        let money = |name: &str| text(name).and_then(|text| text.trim().parse::<Decimal>().ok());
+        let number = |text: &str| text.parse().or_else(|_| Decimal::from_scientific(text)).ok();
+        let money = |name: &str| text(name).and_then(|text| number(text.trim()));
         let billed = |name: &str| text(&format!("hs_billing_address_{name}"));
         let customer = match contact {
             Some(contact) => Customer {

@@ -33,6 +33,9 @@ use crate::{
     telemetry::Metrics,
 };
 
+/// What is said of an order that was edited before it had a document.
+const REPLACED: &str = "a later revision of this order took its place";
+
 /// Posts orders. Cheap to clone.
 #[derive(Clone)]
 pub struct Dispatch {
@@ -81,25 +84,26 @@ impl Dispatch {
         let mut report = Report::default();
         let Some(api) = self.providers.quickbooks() else { return Ok(report) };
         let mut under_way = FuturesUnordered::new();
+        let mut trouble = None;
         loop {
-            if !self.stopping.is_cancelled() {
+            if trouble.is_none() && !self.stopping.is_cancelled() {
                 match self.claim(api, under_way.len()).await {
                     Ok((claims, batch)) => {
                         under_way.extend(claims.into_iter().map(|claim| self.lane(api, claim, batch)));
                     }
-                    Err(cause) if under_way.is_empty() => return Err(cause),
-                    Err(cause) => warn!(error = crate::telemetry::chain(&cause), "no more lanes can be claimed now"),
+                    Err(cause) => trouble = Some(cause),
                 }
             }
-            // A lane that is done makes room for the next at once: a slow company holds up nobody else.
+            // A lane that is done makes room for the next at once: a slow company holds up nobody else. After trouble too
+            // those under way are waited for: to abandon one would leave an outcome unknown.
             match under_way.next().await {
-                None => return Ok(report),
+                None => return trouble.map_or(Ok(report), Err),
                 Some(Ok(done)) => {
                     report.posted += done.posted;
                     report.parked += done.parked;
                     report.held += done.held;
                 }
-                Some(Err(cause)) if cause.is_away() => return Err(cause),
+                Some(Err(cause)) if cause.is_away() => trouble = Some(cause),
                 // Its lease runs out; the other lanes go on.
                 Some(Err(cause)) => error!(error = crate::telemetry::chain(&cause), "a lane failed and is tried again"),
             }
@@ -189,7 +193,7 @@ impl Dispatch {
         if let Some(leave) = leave {
             let mut conn = self.pool.acquire().await?;
             lanes::release(&mut conn, &lane, leave, self.keeper.clock().now()).await?;
-            report.held = u32::from(matches!(leave, Leave::Until(_)));
+            report.held = u32::from(matches!(leave, Leave::Pause { .. }));
         }
         if report.posted + report.parked > 0 {
             info!(connection_id = %lane.connection_id, posted = report.posted, parked = report.parked, "orders worked off");
@@ -218,7 +222,7 @@ impl Dispatch {
             Err(Unavailable::Store(error)) => return Err(error),
             Err(reason) => {
                 debug!(connection_id = %lane.connection_id, %reason, "lane waits for its token");
-                return Ok(Some(Leave::Until(self.retry_at(lane, None))));
+                return Ok(Some(self.pause(lane, report, None)));
             }
         };
         for order in &waiting {
@@ -245,7 +249,7 @@ impl Dispatch {
         evidence: &mut Evidence,
     ) -> Result<Step, store::Error> {
         if self.settle_without_a_try(order).await? {
-            report.parked += u32::from(!order.superseded);
+            report.parked += u32::from(!order.replaced);
             return Ok(Step::Next);
         }
         let begun = {
@@ -262,9 +266,8 @@ impl Dispatch {
     /// An order that may not be sent: replaced by a later revision, or changed after its document was made.
     async fn settle_without_a_try(&self, order: &Waiting) -> Result<bool, store::Error> {
         let mut conn = self.pool.acquire().await?;
-        if order.superseded {
-            let words = "a later revision of this order took its place";
-            orders::settle(&mut conn, order.id, Status::Superseded, words, None).await?;
+        if order.replaced && !order.unsettled {
+            orders::settle(&mut conn, order.id, Status::Superseded, REPLACED, None).await?;
             return Ok(true);
         }
         if order.has_earlier
@@ -335,6 +338,16 @@ impl Dispatch {
                 Ok(self.write(lane, attempt_id, &ending).await?.unwrap_or(Step::Next))
             }
             Err(Trouble::Store(error)) => Err(error),
+            Err(Trouble::Replaced) => {
+                evidence.answered();
+                let ending = Ending { message: Some(REPLACED), ..ending(Outcome::Transient) };
+                if let Some(lost) = self.write(lane, attempt_id, &ending).await? {
+                    return Ok(lost);
+                }
+                let mut conn = self.pool.acquire().await?;
+                orders::settle(&mut conn, order.id, Status::Superseded, REPLACED, None).await?;
+                Ok(Step::Next)
+            }
             Err(Trouble::Parked { message, remedy, failure }) => {
                 evidence.answered();
                 report.parked += 1;
@@ -365,9 +378,9 @@ impl Dispatch {
                 if let Some(lost) = self.write(lane, attempt_id, &of_failure(outcome, &failure)).await? {
                     return Ok(lost);
                 }
-                let retry_at = self.retry_at(lane, failure.retry_after);
-                info!(order_id = %order.id, %failure, %retry_at, "order waits: QuickBooks did not take it now");
-                Ok(Step::Leave(Leave::Until(retry_at)))
+                let pause = self.pause(lane, report, failure.retry_after);
+                info!(order_id = %order.id, %failure, ?pause, "order waits: QuickBooks did not take it now");
+                Ok(Step::Leave(pause))
             }
         }
     }
@@ -385,10 +398,13 @@ impl Dispatch {
         Ok((!ours).then_some(Step::Lost))
     }
 
-    fn retry_at(&self, lane: &lanes::Claim, retry_after: Option<Duration>) -> DateTime<Utc> {
+    /// Pauses grow from failure to failure, until an order went through.
+    fn pause(&self, lane: &lanes::Claim, report: &Report, retry_after: Option<Duration>) -> Leave {
         let backoff = Backoff { min: self.config.retry_min, max: self.config.retry_max };
-        let failures = u32::try_from(lane.failures).unwrap_or(0).saturating_add(1);
-        later(self.keeper.clock().now(), backoff.pause(failures, rand::random(), retry_after))
+        let before = if report.posted + report.parked > 0 { 0 } else { lane.failures };
+        let failures = before.saturating_add(1);
+        let pause = backoff.pause(u32::try_from(failures).unwrap_or(1), rand::random(), retry_after);
+        Leave::Pause { until: later(self.keeper.clock().now(), pause), failures }
     }
 }
 

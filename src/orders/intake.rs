@@ -104,30 +104,35 @@ impl Intake {
     pub async fn round(&self) -> Result<Report, store::Error> {
         let mut report = Report::default();
         let mut under_way = FuturesUnordered::new();
+        let mut trouble = None;
         loop {
             let free = PORTALS_AT_ONCE.saturating_sub(under_way.len());
-            if free > 0 && !self.stopping.is_cancelled() {
-                let claims = {
-                    let mut conn = self.pool.acquire().await?;
-                    let (now, limit) = (self.keeper.clock().now(), i64::try_from(free).unwrap_or(i64::MAX));
-                    intakes::claim_due(&mut conn, now, &self.daemon, self.config.lease, limit).await?
-                };
-                under_way.extend(claims.into_iter().map(|claim| self.portal(claim)));
+            if free > 0 && trouble.is_none() && !self.stopping.is_cancelled() {
+                match self.claim(free).await {
+                    Ok(claims) => under_way.extend(claims.into_iter().map(|claim| self.portal(claim))),
+                    Err(cause) => trouble = Some(cause),
+                }
             }
             match under_way.next().await {
-                None => return Ok(report),
+                None => return trouble.map_or(Ok(report), Err),
                 Some(Ok(Some(received))) => {
                     report.portals += 1;
                     report.received += received;
                 }
                 Some(Ok(None)) => report.failed += 1,
-                Some(Err(cause)) if cause.is_away() => return Err(cause),
+                Some(Err(cause)) if cause.is_away() => trouble = Some(cause),
                 // Its lease runs out; the other portals go on.
                 Some(Err(cause)) => {
                     error!(error = crate::telemetry::chain(&cause), "a portal failed and is read again");
                 }
             }
         }
+    }
+
+    async fn claim(&self, limit: usize) -> Result<Vec<Claim>, store::Error> {
+        let mut conn = self.pool.acquire().await?;
+        let (now, limit) = (self.keeper.clock().now(), i64::try_from(limit).unwrap_or(i64::MAX));
+        intakes::claim_due(&mut conn, now, &self.daemon, self.config.lease, limit).await
     }
 
     /// How long nothing is due.

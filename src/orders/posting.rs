@@ -20,6 +20,9 @@ use crate::{
     },
 };
 
+/// Intuit's code for a reference to something that is gone.
+const STALE_REFERENCE: &str = "2500";
+
 /// What an order needs on its way.
 pub(super) struct Post<'a> {
     pub(super) pool: &'a PgPool,
@@ -41,6 +44,8 @@ pub(super) struct Posted {
 pub(super) enum Trouble {
     /// The order itself cannot be posted.
     Parked { message: String, remedy: String, failure: Option<Box<Failure>> },
+    /// It has no document and a later revision took its place.
+    Replaced,
     /// QuickBooks did not do it; the verdict says what follows.
     Provider(Failure),
     /// The database did not answer.
@@ -87,13 +92,27 @@ impl Post<'_> {
                     .to_owned(),
             failure: None,
         })?;
-        if order.unsettled
-            && let Some(document) = self.existing(live).await?
-        {
-            return self.adopt(document);
+        if order.unsettled {
+            match self.existing(live).await? {
+                Some(document) => return self.adopt(document),
+                None if order.replaced => return Err(Trouble::Replaced),
+                None => {}
+            }
         }
+        match self.post(live, &content).await {
+            // What is remembered may be gone in QuickBooks: forget it all and look again, once.
+            Err(Trouble::Parked { failure: Some(failure), .. }) if failure.code.as_deref() == Some(STALE_REFERENCE) => {
+                self.forget_names().await.map_err(Trouble::Store)?;
+                self.post(live, &content).await
+            }
+            other => other,
+        }
+    }
+
+    async fn post(&self, live: &LiveToken, content: &Content) -> Result<Posted, Trouble> {
+        let order = self.order;
         let extra = ExtraItems { shipping: &self.config.shipping_item, tax: &self.config.tax_item };
-        let entries = mapping::entries(&content, extra)?;
+        let entries = mapping::entries(content, extra)?;
         let names = Names {
             pool: self.pool,
             api: self.api,
@@ -103,7 +122,7 @@ impl Post<'_> {
             request_id: order.request_id,
         };
         if let Some(home) = names.home_currency().await? {
-            mapping::check_currency(&content, &home)?;
+            mapping::check_currency(content, &home)?;
         }
         let customer_id = match &content.customer {
             Some(customer) => names.customer(customer).await?,
@@ -113,9 +132,9 @@ impl Post<'_> {
         for (position, entry) in entries.iter().enumerate() {
             item_ids.push(names.item(&entry.item, position, &self.config.income_account).await?);
         }
-        let note = self.note(&content);
+        let note = self.note(content);
         let receipt =
-            mapping::receipt(&content, &entries, &item_ids, customer_id.as_deref(), &order.document_number, &note);
+            mapping::receipt(content, &entries, &item_ids, customer_id.as_deref(), &order.document_number, &note);
         let request_id = order.request_id.to_string();
         let made = self.api.create_sales_receipt(&live.token, &self.lane.company_id, &receipt, &request_id).await;
         match made {
@@ -124,7 +143,6 @@ impl Post<'_> {
                 Some(document) => self.adopt(document),
                 None => Err(failure.into()),
             },
-            Err(failure) if failure.code.as_deref() == Some("2500") => Err(self.forget_names(failure).await),
             Err(failure) => Err(failure.into()),
         }
     }
@@ -155,19 +173,9 @@ impl Post<'_> {
         })
     }
 
-    /// A remembered customer or item is gone: forget them all and try again, once.
-    async fn forget_names(&self, failure: Failure) -> Trouble {
-        if self.order.attempts > 0 {
-            return failure.into();
-        }
-        let forgotten = async {
-            let mut conn = self.pool.acquire().await?;
-            quickbooks_names::forget(&mut conn, self.lane.connection_id).await
-        };
-        match forgotten.await {
-            Ok(()) => Trouble::Provider(Failure { verdict: Verdict::Transient, ..failure }),
-            Err(error) => Trouble::Store(error),
-        }
+    async fn forget_names(&self) -> Result<(), store::Error> {
+        let mut conn = self.pool.acquire().await?;
+        quickbooks_names::forget(&mut conn, self.lane.connection_id).await
     }
 
     fn note(&self, content: &Content) -> String {
@@ -185,7 +193,7 @@ fn remedy(code: Option<&str>, rule: &str) -> &'static str {
             "the period is closed in QuickBooks: reopen it or move the order's date, then change the order in HubSpot"
         }
         Some("6140") => "the document's number is used by another document: renumber that one in QuickBooks",
-        Some("6240") => "a customer, vendor or employee of that name exists: rename one of them in QuickBooks",
+        Some("6240") => "a customer, vendor, employee or inactive item of that name exists: rename it in QuickBooks",
         Some("5020") => "the feature or the permission is missing in QuickBooks: ask the company's administrator",
         Some("2050") => "a text is too long for QuickBooks: shorten it in HubSpot",
         _ if rule == "no_income_account" => {

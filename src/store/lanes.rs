@@ -100,8 +100,13 @@ pub enum Leave {
     Empty,
     /// More wait: go on at once, after the other lanes had their turn.
     More,
-    /// Something concerns the whole company: go on at this time.
-    Until(DateTime<Utc>),
+    /// Something concerns the whole company: go on later.
+    Pause {
+        /// When.
+        until: DateTime<Utc>,
+        /// Failures since the last order that went through, this one included.
+        failures: i32,
+    },
 }
 
 /// Gives the lane back.
@@ -109,21 +114,21 @@ pub enum Leave {
 /// # Errors
 /// Database trouble: the lease runs out by itself.
 pub async fn release(conn: &mut PgConnection, claim: &Claim, leave: Leave, now: DateTime<Utc>) -> Result<(), Error> {
-    let (resume_at, failed) = match leave {
-        Leave::Empty => (None, false),
-        Leave::More => (Some(now), false),
-        Leave::Until(at) => (Some(at), true),
+    let (resume_at, failures) = match leave {
+        Leave::Empty => (None, 0),
+        Leave::More => (Some(now), 0),
+        Leave::Pause { until, failures } => (Some(until), failures),
     };
     sqlx::query!(
         "update lanes
          set resume_at = case when $3::timestamptz is null and arrivals <> $4 then $6 else $3 end,
-             failures = case when $5 then failures + 1 else 0 end, lease_until = null, leased_by = null
+             failures = $5, lease_until = null, leased_by = null
          where connection_id = $1 and fence = $2",
         claim.connection_id,
         claim.fence,
         resume_at,
         claim.arrivals,
-        failed,
+        failures,
         now
     )
     .execute(conn)

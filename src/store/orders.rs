@@ -64,7 +64,8 @@ pub struct NewOrder {
 }
 
 /// Stores the revisions that are new, in their order, in one statement; returns how many came into the queue. A revision
-/// that was superseded or parked and is the order's content again, by a later change, goes back into the queue.
+/// that was superseded or parked, or is about to be superseded, and is the order's content again, by a later change, goes
+/// back into the queue, at its end.
 ///
 /// # Errors
 /// Database trouble.
@@ -98,13 +99,21 @@ pub async fn receive(
                from jsonb_to_recordset($1) as r (external_id text, revision text, modified_at timestamptz,
                     request_id uuid)
                where o.source_id = $3 and o.external_id = r.external_id and o.revision = r.revision
-                 and o.status in ('superseded', 'parked') and r.modified_at > o.modified_at
+                 and r.modified_at > o.modified_at
+                 and (o.status in ('superseded', 'parked')
+                      or o.status = 'queued' and exists (
+                          select from orders l where l.source_id = o.source_id and l.external_id = o.external_id
+                          and l.position > o.position))
                returning o.id
            ), seen as (
                update orders o set modified_at = r.modified_at
                from jsonb_to_recordset($1) as r (external_id text, revision text, modified_at timestamptz)
                where o.source_id = $3 and o.external_id = r.external_id and o.revision = r.revision
-                 and o.status in ('queued', 'posted') and r.modified_at > o.modified_at
+                 and r.modified_at > o.modified_at
+                 and (o.status = 'posted'
+                      or o.status = 'queued' and not exists (
+                          select from orders l where l.source_id = o.source_id and l.external_id = o.external_id
+                          and l.position > o.position))
            )
            select (select count(*) from stored) + (select count(*) from again) as "received!""#,
         Json(orders) as _,
@@ -130,7 +139,8 @@ pub async fn receive(
     Ok(received.unsigned_abs())
 }
 
-/// Which of these orders are stored as they are: nothing of them needs to be read again.
+/// Which of these orders are stored as they are: nothing of them needs to be read again. A parked one does: what it
+/// lacked may have come without moving the order's own date.
 ///
 /// # Errors
 /// Database trouble.
@@ -143,7 +153,7 @@ pub async fn known(
     Ok(sqlx::query_scalar!(
         r#"select r.external_id as "external_id!" from unnest($2::text[], $3::timestamptz[]) as r (external_id, modified_at)
            where exists (select from orders o where o.source_id = $1 and o.external_id = r.external_id
-                         and o.modified_at >= r.modified_at)"#,
+                         and o.modified_at >= r.modified_at and o.status <> 'parked')"#,
         source_id,
         external_ids,
         modified_at
@@ -175,8 +185,8 @@ pub struct Waiting {
     pub attempts: i32,
     /// An earlier try may have made the document.
     pub unsettled: bool,
-    /// A later revision waits, and this one was never sent.
-    pub superseded: bool,
+    /// A later revision came in.
+    pub replaced: bool,
     /// An earlier revision has a document, or may get one before this one's turn comes.
     pub has_earlier: bool,
 }
@@ -194,10 +204,7 @@ pub async fn next(conn: &mut PgConnection, account_id: Uuid, limit: i64) -> Resu
                       and (t.outcome is null or t.outcome = 'unknown')) as "unsettled!",
                   exists (
                       select from orders l where l.source_id = o.source_id and l.external_id = o.external_id
-                      and l.position > o.position)
-                  and not exists (
-                      select from order_attempts t where t.order_id = o.id
-                      and (t.outcome is null or t.outcome = 'unknown')) as "superseded!",
+                      and l.position > o.position) as "replaced!",
                   exists (
                       select from orders e where e.source_id = o.source_id and e.external_id = o.external_id
                       and e.position < o.position and e.status in ('posted', 'queued')) as "has_earlier!"

@@ -9,6 +9,8 @@ mod alerts;
 mod config;
 mod connect;
 mod keeper;
+mod orders;
+mod outage;
 mod pages;
 mod provider;
 mod readme;

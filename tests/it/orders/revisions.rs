@@ -1,0 +1,167 @@
+//! Edits in HubSpot: which of them matter, and when.
+
+use chrono::NaiveDate;
+use lamplighter::{
+    provider::Provider::Hubspot,
+    sandbox::{NewOrder, Outage},
+    store::orders::Status::{Parked, Posted, Queued, Superseded},
+};
+use rust_decimal::Decimal;
+
+use super::{number, totals};
+use crate::harness::{REALM, TestApp, minutes, order};
+
+const WITH_SHIPPING: [(&str, &str); 2] = [("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")];
+const WITHOUT_SHIPPING: [(&str, &str); 2] = [("hs_shipping_cost", ""), ("hs_total_price", "10.00")];
+
+async fn taken_in(app: &TestApp) -> u64 {
+    app.advance(minutes(6));
+    app.app.intake.round().await.unwrap().received
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_poll_twice_stores_nothing_twice() {
+    let (app, _) = TestApp::connected().await;
+    app.place(order("A-1", 1_000));
+    assert_eq!(app.app.intake.round().await.unwrap().received, 1);
+    let before = app.sandbox.api_calls(Hubspot);
+    assert_eq!(taken_in(&app).await, 0);
+    assert!(app.sandbox.api_calls(Hubspot) > before, "it was asked again");
+    app.rounds().await;
+    assert_eq!(taken_in(&app).await, 0);
+    app.rounds().await;
+    assert_eq!(app.count("select count(*) from orders").await, 1);
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_irrelevant_edit_posts_nothing() {
+    let (app, _) = TestApp::connected().await;
+    let id = app.place(order("A-1", 1_000));
+    app.rounds().await;
+    app.edit(&id, &[("hs_order_note", "call first"), ("hs_fulfillment_status", "shipped")]);
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Posted]);
+    assert_eq!(app.sandbox.documents(REALM).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_before_posting_takes_the_place_of_what_it_changed() {
+    let (app, _) = TestApp::connected().await;
+    let id = app.place(order("A-1", 1_000));
+    app.app.intake.round().await.unwrap();
+    app.edit(&id, &WITH_SHIPPING);
+    assert_eq!(taken_in(&app).await, 1);
+    app.rounds().await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["15.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_is_taken_back_before_posting_posts_what_the_order_says_now() {
+    let (app, _) = TestApp::connected().await;
+    let id = app.place(order("A-1", 1_000));
+    app.app.intake.round().await.unwrap();
+    app.edit(&id, &WITH_SHIPPING);
+    assert_eq!(taken_in(&app).await, 1);
+    app.edit(&id, &WITHOUT_SHIPPING);
+    assert_eq!(taken_in(&app).await, 1);
+    assert_eq!(taken_in(&app).await, 0, "once");
+    app.rounds().await;
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00"]);
+    app.later().await;
+    assert_eq!(app.count("select count(*) from orders where status = 'queued'").await, 0);
+    assert_eq!(app.sandbox.documents(REALM).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_is_taken_back_after_it_was_parked_posts_the_first_revision() {
+    let (app, _) = TestApp::connected().await;
+    let id = app.place(order("A-1", 1_000));
+    app.app.intake.round().await.unwrap();
+    app.edit(&id, &[("hs_total_price", "999.00")]);
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Parked]);
+    app.edit(&id, &WITHOUT_SHIPPING);
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_during_an_outage_is_what_gets_posted_after_it() {
+    let (app, _) = TestApp::connected().await;
+    app.place(order("A-1", 1_000));
+    app.rounds().await;
+    let id = app.place(order("A-2", 1_000));
+    app.quickbooks(|switches| switches.outage = Outage::Status503);
+    app.later().await;
+    assert_eq!(app.count("select count(*) from order_attempts where outcome = 'unknown'").await, 1);
+    app.edit(&id, &WITH_SHIPPING);
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Queued, Queued]);
+    app.quickbooks(|switches| switches.outage = Outage::None);
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00", "15.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_after_an_unanswered_post_finds_the_document_and_is_for_a_person() {
+    let (app, _) = TestApp::connected().await;
+    app.place(order("A-1", 1_000));
+    app.rounds().await;
+    let id = app.place(order("A-2", 1_000));
+    app.quickbooks(|switches| switches.lost_create_replies = 1);
+    app.later().await;
+    app.edit(&id, &WITH_SHIPPING);
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Posted, Parked]);
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00", "10.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_after_posting_is_for_a_person_and_says_which_document() {
+    let (app, _) = TestApp::connected().await;
+    let id = app.place(order("A-1", 1_000));
+    app.rounds().await;
+    app.edit(&id, &WITH_SHIPPING);
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Posted, Parked]);
+    let parked = app.revisions(&id).await.pop().unwrap();
+    assert!(parked.last_message.unwrap().contains(&number(&id)));
+    assert!(parked.remedy.unwrap().contains(&format!("change sales receipt {} in QuickBooks by hand", number(&id))));
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00"]);
+    assert_eq!(parked.attempts, 0, "nothing was sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_total_that_does_not_add_up_is_parked_and_posted_once_it_does() {
+    let (app, _) = TestApp::connected().await;
+    let id = app.place(NewOrder { total: Some(Decimal::new(1_100, 2)), ..order("A-1", 1_000) });
+    app.place(order("A-2", 2_000));
+    app.rounds().await;
+    let parked = app.order("A-1").await;
+    assert_eq!(parked.status, Parked);
+    let words = parked.last_message.unwrap();
+    assert!(words.contains("11.00") && words.contains("10.00"), "{words}");
+    assert!(parked.remedy.is_some());
+    app.edit(&id, &[("hs_total_price", "10.00")]);
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["20.00", "10.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_of_a_closed_period_is_posted_after_its_date_was_changed() {
+    let (app, _) = TestApp::connected().await;
+    app.sandbox.close_books(REALM, NaiveDate::from_ymd_opt(2020, 12, 31));
+    let dated = |day: &str| [("hs_external_created_date".to_owned(), day.to_owned())].into();
+    let id = app.place(NewOrder { properties: dated("2020-05-01T00:00:00Z"), ..order("A-1", 1_000) });
+    app.rounds().await;
+    assert_eq!(app.statuses(&id).await, [Parked]);
+    app.edit(&id, &[("hs_external_created_date", "2021-01-02T00:00:00Z")]);
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
+    assert_eq!(app.sandbox.documents(REALM)[0].raw["TxnDate"], "2021-01-02");
+}
