@@ -1,6 +1,10 @@
 //! Builds everything from the configuration. `App::background` is the list of what runs by itself.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
@@ -59,7 +63,7 @@ pub struct App {
 pub struct Database {
     /// Connections to it, schema up to date.
     pub pool: PgPool,
-    embedded: Option<embedded::Server>,
+    embedded: Option<Arc<Mutex<embedded::Server>>>,
 }
 
 impl Database {
@@ -80,7 +84,7 @@ impl Database {
         };
         let (most, timeout) = (config.database.max_connections, config.database.connect_timeout);
         let pool = store::open(options, most, timeout).await?;
-        Ok(Self { pool, embedded: server })
+        Ok(Self { pool, embedded: server.map(Mutex::new).map(Arc::new) })
     }
 
     async fn own(config: &Config, share: bool) -> anyhow::Result<(PgConnectOptions, Option<embedded::Server>)> {
@@ -104,8 +108,9 @@ impl Database {
     /// When the server does not stop.
     pub async fn close(self) -> anyhow::Result<()> {
         self.pool.close().await;
-        if let Some(mut server) = self.embedded {
-            tokio::task::spawn_blocking(move || server.stop()).await??;
+        if let Some(server) = self.embedded {
+            let stop = move || server.lock().unwrap_or_else(PoisonError::into_inner).stop();
+            tokio::task::spawn_blocking(stop).await??;
         }
         Ok(())
     }
@@ -201,7 +206,10 @@ impl App {
     }
 
     /// Everything that runs by itself.
-    pub fn background(&self, supervisor: &mut Supervisor, listener: TcpListener) {
+    pub fn background(&self, supervisor: &mut Supervisor, listener: TcpListener, database: &Database) {
+        if let Some(server) = &database.embedded {
+            supervisor.spawn("postgres", embedded::keep_running(Arc::clone(server), supervisor.stop_token()));
+        }
         supervisor.spawn_rounds(KeeperLoop(self.clone()));
         supervisor.spawn_rounds(IntakeLoop(self.clone()));
         supervisor.spawn_rounds(DispatchLoop(self.clone()));

@@ -116,7 +116,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<u8> {
     let sources =
         || Sources { demo: false, file: config.clone().or_else(usual_config), env: environment(), flags: set.clone() };
     match command {
-        Command::Serve => serve::run(load(sources())?).await,
+        Command::Serve => {
+            let (config, warnings) = Config::load(sources())?;
+            serve::run(config, warnings).await
+        }
         Command::Account(command) => command.run(quiet(load(sources())?)).await,
         Command::Connection(command) => command.run(quiet(load(sources())?)).await,
         Command::Order(command) => command.run(quiet(load(sources())?)).await,

@@ -48,7 +48,7 @@ pub mod vault_keys;
 use std::time::Duration;
 
 use sqlx::{
-    PgPool,
+    Connection as _, PgConnection, PgPool,
     migrate::MigrateError,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -141,16 +141,19 @@ pub async fn open(options: PgConnectOptions, max_connections: u32, timeout: Dura
         options.get_port(),
         options.get_database().unwrap_or("")
     );
-    let pool = PgPoolOptions::new()
+    let options = options.application_name("lamplighter");
+    // Not through the pool: it waits in silence for a server that refuses, and then knows only that it waited.
+    let connected = tokio::time::timeout(timeout, PgConnection::connect_with(&options)).await;
+    let mut first =
+        connected.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(|source| Error::Unreachable { place, source })?;
+    MIGRATIONS.run(&mut first).await?;
+    first.close().await?;
+    Ok(PgPoolOptions::new()
         .max_connections(max_connections)
         .min_connections(0)
         .acquire_timeout(timeout)
         .idle_timeout(Duration::from_secs(300))
-        .connect_with(options.application_name("lamplighter"))
-        .await
-        .map_err(|source| Error::Unreachable { place, source })?;
-    MIGRATIONS.run(&pool).await?;
-    Ok(pool)
+        .connect_lazy_with(options))
 }
 
 /// Answers whether the database answers.

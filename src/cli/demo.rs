@@ -90,7 +90,7 @@ impl Options {
             [("Mailbox".to_owned(), mailbox.to_string()), ("Sandbox".to_owned(), sandbox.http_url().to_string())];
         let app = App::build(config, database.pool.clone(), Clock::system(), &links).await?;
         let mut supervisor = Supervisor::new(app.stopping.clone(), grace(config));
-        app.background(&mut supervisor, listener);
+        app.background(&mut supervisor, listener, database);
         say("Lamplighter demo: the daemon itself, on a Postgres of its own, against a simulated Intuit and HubSpot.");
         say(&format!("  status page  {}", config.web.public_url));
         say(&format!("  mailbox      {mailbox}"));

@@ -15,8 +15,11 @@ use crate::{
     vault::Vault,
 };
 
-pub(super) async fn run(config: Config) -> anyhow::Result<u8> {
+pub(super) async fn run(config: Config, warnings: Vec<String>) -> anyhow::Result<u8> {
     crate::telemetry::start(config.log.format, &config.log.filter);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     config.require_providers()?;
     // What costs nothing to check is checked before anything is started.
     Vault::load(&config.vault.keys_file)?;
@@ -30,7 +33,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<u8> {
 async fn daemon(config: &Config, database: &Database, listener: TcpListener) -> anyhow::Result<End> {
     let app = App::build(config, database.pool.clone(), Clock::system(), &[]).await?;
     let mut supervisor = Supervisor::new(app.stopping.clone(), grace(config));
-    app.background(&mut supervisor, listener);
+    app.background(&mut supervisor, listener, database);
     lifecycle::ready();
     info!(listen = %config.web.listen, public_url = %config.web.public_url, version = env!("CARGO_PKG_VERSION"), "lamplighter is up");
     // Beside the supervisor: a mail server that says nothing must not keep signals from being seen.

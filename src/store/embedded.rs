@@ -5,7 +5,8 @@
 //! It knows nothing of Lamplighter's tables.
 //!
 //! Invariants: one daemon per directory, held by a file lock; the directory `data` is always a whole cluster; no
-//! PostgreSQL outlives its daemon for long, and one that did is stopped before the next is started.
+//! PostgreSQL outlives its daemon for long, and one that did is stopped before the next is started; one that ends while
+//! its daemon lives is started again.
 
 mod account;
 mod binaries;
@@ -15,6 +16,7 @@ mod layout;
 mod log;
 mod postmaster;
 mod program;
+mod revival;
 
 use std::{
     fs::{File, TryLockError},
@@ -29,6 +31,7 @@ use sqlx::{
 pub use self::{
     binaries::{Binaries, find},
     error::Error,
+    revival::keep_running,
 };
 use self::{layout::Layout, postmaster::Postmaster};
 
@@ -57,8 +60,9 @@ pub struct Options {
 pub struct Server {
     // Dropped first: the lock must outlive the process it guards.
     postmaster: Postmaster,
-    socket_dir: PathBuf,
-    version: String,
+    layout: Layout,
+    binaries: Binaries,
+    durable: bool,
     _lock: File,
 }
 
@@ -76,22 +80,34 @@ impl Server {
             pid = postmaster.pid(),
             "private PostgreSQL is ready"
         );
-        Ok(Self { postmaster, socket_dir: layout.socket_dir, version: binaries.version, _lock: lock })
+        Ok(Self { postmaster, layout, binaries, durable: options.durable, _lock: lock })
+    }
+
+    /// Starts the server again after it has ended by itself. Blocks until it accepts connections, at the same place.
+    fn restart(&mut self) -> Result<(), Error> {
+        if let Ok(status) = self.postmaster.status() {
+            tracing::error!(%status, log = %self.layout.log.display(),
+                "private PostgreSQL ended by itself: starting it again; its log says why");
+        }
+        postmaster::stop_leftover(&self.layout)?;
+        self.postmaster = postmaster::start(&self.binaries, &self.layout, self.durable)?;
+        tracing::warn!(pid = self.postmaster.pid(), "private PostgreSQL is ready again");
+        Ok(())
     }
 
     /// How to connect to the maintenance database `postgres`; name another with `.database()`.
     pub fn connect_options(&self) -> PgConnectOptions {
-        options(&self.socket_dir)
+        options(&self.layout.socket_dir)
     }
 
     /// The directory that holds the socket.
     pub fn socket_dir(&self) -> &Path {
-        &self.socket_dir
+        &self.layout.socket_dir
     }
 
     /// The version of the programs, such as `15.18`.
     pub fn version(&self) -> &str {
-        &self.version
+        &self.binaries.version
     }
 
     /// The process id, or none once PostgreSQL has ended.

@@ -216,7 +216,7 @@ impl Drop for TestApp {
     }
 }
 
-async fn left_behind(database: PgConnectOptions) -> i64 {
+pub(crate) async fn left_behind(database: PgConnectOptions) -> i64 {
     let mut conn = PgConnection::connect_with(&database).await.unwrap();
     sqlx::query_scalar(
         "select (select count(*) from spends where finished_at is null)

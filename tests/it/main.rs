@@ -12,6 +12,7 @@ mod keeper;
 mod orders;
 mod outage;
 mod pages;
+mod process;
 mod provider;
 mod readme;
 mod sandbox;

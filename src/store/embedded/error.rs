@@ -2,20 +2,24 @@
 
 use std::{io, path::PathBuf, process::ExitStatus};
 
+/// How the programs get onto a machine.
+const INSTALL: &str = "run `apt-get install postgresql` (Debian, Ubuntu), `dnf install postgresql-server` (Fedora) or \
+    `brew install postgresql@17` (macOS)";
+
 /// The private PostgreSQL could not be found, made, started or stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// No usable programs on this machine.
     #[error(
-        "PostgreSQL {min} or newer is not installed: run `apt-get install postgresql` (Debian, Ubuntu), `dnf install postgresql-server` (Fedora) or `brew install postgresql@17` (macOS), or set `database.url` to a server you already run",
+        "PostgreSQL {min} or newer is not installed: {INSTALL}, or set `database.url` to a server you already run",
         min = super::binaries::OLDEST_MAJOR
     )]
     NotInstalled,
 
     /// The configured directory does not hold what it should.
     #[error(
-        "`database.postgres_bin_dir` names {}, which is of no use: {problem}; correct it, or leave it empty to have the usual places searched",
+        "`database.postgres_bin_dir` names {}, which is of no use: {problem}; correct it, or leave it empty to have the usual places searched; if PostgreSQL is not installed, {INSTALL}",
         dir.display()
     )]
     BinDir {

@@ -16,6 +16,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{Error, binaries::Binaries, layout::Layout, log, program::command};
 
@@ -35,19 +36,23 @@ pub(super) struct Postmaster {
     /// Spawned the server and waits for its end. The kernel binds the server's life to this thread, so it must be one
     /// of its own: a thread of the async runtime goes away when idle and would take the server with it.
     waiter: Option<JoinHandle<io::Result<ExitStatus>>>,
+    ended: CancellationToken,
 }
 
 impl Postmaster {
     fn spawn(mut command: Command) -> io::Result<Self> {
         let (tell, told) = mpsc::sync_channel(1);
+        let ended = CancellationToken::new();
+        let announce = ended.clone().drop_guard();
         let waiter = thread::Builder::new().name("postgres".to_owned()).spawn(move || {
             let mut child = command.spawn()?;
             // Somebody waits for it below.
             tell.send(child.id()).ok();
+            let _announced_at_the_end = announce;
             child.wait()
         })?;
         match told.recv() {
-            Ok(pid) => Ok(Self { pid, waiter: Some(waiter) }),
+            Ok(pid) => Ok(Self { pid, waiter: Some(waiter), ended }),
             Err(_) => Err(match waiter.join() {
                 Ok(Err(error)) => error,
                 _ => io::Error::other("the thread that starts it ended"),
@@ -72,8 +77,13 @@ impl Postmaster {
         Err(Error::WontStop { pid: self.pid })
     }
 
-    /// How it ended. Only for one that has.
-    fn status(mut self) -> io::Result<ExitStatus> {
+    /// Cancelled once the server has ended, however that came about.
+    pub(super) fn ended(&self) -> CancellationToken {
+        self.ended.clone()
+    }
+
+    /// How it ended, told once; waits if it has not.
+    pub(super) fn status(&mut self) -> io::Result<ExitStatus> {
         match self.waiter.take().map(JoinHandle::join) {
             Some(Ok(status)) => status,
             _ => Err(io::Error::other("its end was not seen")),
@@ -124,7 +134,7 @@ fn try_start(binaries: &Binaries, layout: &Layout, durable: bool) -> Result<Post
     }
     command.args(settings.iter().flat_map(|setting| ["-c", setting]));
     command.stdout(file.try_clone().map_err(Error::file("open", &layout.log))?).stderr(file);
-    let postmaster = Postmaster::spawn(command).map_err(|source| Error::Run {
+    let mut postmaster = Postmaster::spawn(command).map_err(|source| Error::Run {
         program: program.clone(),
         account: layout.account.name.clone(),
         source,
