@@ -20,7 +20,9 @@ pub(super) async fn run(config: Config, warnings: Vec<String>) -> anyhow::Result
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    config.require_providers()?;
+    if let Err(problems) = config.require_providers() {
+        tracing::warn!(%problems, "no provider is configured: nothing can connect, and /readyz says so");
+    }
     // What costs nothing to check is checked before anything is started.
     Vault::load(&config.vault.keys_file)?;
     let listener = listen(&config).await?;
