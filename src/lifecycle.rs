@@ -73,7 +73,9 @@ impl Supervisor {
 
     /// Waits for a signal or for a loop that dies, then ends the loops.
     pub async fn run(mut self) -> End {
+        // In this order: loops that end because they were asked to have not died.
         let mut end = tokio::select! {
+            biased;
             () = signalled() => {
                 info!("stopping: what has been begun is finished first; a second signal stops at once");
                 End::Asked
@@ -180,5 +182,45 @@ async fn signalled() {
             error!(%cause, "signals cannot be caught: only kill -9 ends this process");
             std::future::pending::<()>().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn loops_that_end_when_asked_have_not_died() {
+        for _ in 0..500 {
+            let stop = CancellationToken::new();
+            let mut supervisor = Supervisor::new(stop.clone(), Duration::from_secs(5));
+            for _ in 0..4 {
+                let stop = stop.clone();
+                supervisor.spawn("loop", async move { stop.cancelled().await });
+            }
+            let (end, ()) = tokio::join!(supervisor.run(), async {
+                tokio::task::yield_now().await;
+                stop.cancel();
+            });
+            assert_eq!(end, End::Asked);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_loop_that_ends_or_panics_by_itself_ends_the_process_with_a_failure() {
+        for panics in [false, true] {
+            let mut supervisor = Supervisor::new(CancellationToken::new(), Duration::from_secs(5));
+            supervisor.spawn("loop", async move { assert!(!panics, "on purpose") });
+            assert_eq!(supervisor.run().await, End::Failed);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_loop_that_does_not_end_is_left_behind_after_the_grace() {
+        let stop = CancellationToken::new();
+        let mut supervisor = Supervisor::new(stop.clone(), Duration::from_millis(50));
+        supervisor.spawn("stuck", std::future::pending());
+        stop.cancel();
+        assert_eq!(supervisor.run().await, End::Failed);
     }
 }

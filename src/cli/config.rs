@@ -26,9 +26,7 @@ impl Command {
         let config = load(sources)?;
         match self {
             Self::Check => {
-                if let Err(problems) = config.require_providers() {
-                    output::complain(&format!("warning: nothing can connect yet: {problems}"));
-                }
+                config.require_providers()?;
                 let from =
                     file.map_or_else(|| "defaults and environment".to_owned(), |path| path.display().to_string());
                 say(&format!("The configuration is sound ({from})."));
