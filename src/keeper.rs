@@ -3,8 +3,8 @@
 //!
 //! The invariants, whatever crashes: no refresh token is spent by two at the same time (a lease); a late holder cannot
 //! overwrite newer tokens (a generation and a fence); a reply in hand is not lost when Postgres is away (the spool); only
-//! a named rule with stored evidence lets a connection lapse. The keeper does not know orders or mails: whoever needs a
-//! live access token asks `Keeper::access_token`, and a lapse is an alert that the outbox takes from there.
+//! a named rule with stored evidence lets a connection lapse. The keeper posts no orders and sends no mails:
+//! whoever needs a live access token asks `Keeper::access_token`, and a lapse is an alert that the outbox takes from there.
 
 /// When a token is renewed: pure.
 pub mod schedule;
