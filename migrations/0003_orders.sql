@@ -3,6 +3,8 @@
 
 create table intakes (
     connection_id uuid primary key references connections (id),
+    -- When the portal was first connected: what was created there before is not ours to book.
+    opened_at     timestamptz not null,
     -- Everything modified up to this instant is stored; the next poll starts a little before it.
     modified_to   timestamptz not null,
     poll_at       timestamptz not null,

@@ -165,12 +165,20 @@ pub fn document_number(external_id: &str) -> String {
     format!("HS-{hash}")
 }
 
-/// HubSpot writes instants as ISO 8601 or as milliseconds since 1970.
+/// When HubSpot made the record, which is not when the shop took the order.
+pub(super) fn created_at(order: &OrderRecord) -> Option<DateTime<Utc>> {
+    instant(order.properties.get("hs_createdate")?.as_deref()?)
+}
+
 fn day(text: &str) -> Option<NaiveDate> {
+    instant(text).map(|at| at.date_naive()).or_else(|| text.trim().parse().ok())
+}
+
+/// HubSpot writes instants as ISO 8601 or as milliseconds since 1970.
+fn instant(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
-    let instant = DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc)).ok();
-    let instant = instant.or_else(|| text.parse().ok().and_then(DateTime::from_timestamp_millis));
-    instant.map(|at| at.date_naive()).or_else(|| text.parse().ok())
+    let iso = DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc)).ok();
+    iso.or_else(|| text.parse().ok().and_then(DateTime::from_timestamp_millis))
 }
 
 #[cfg(test)]

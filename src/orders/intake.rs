@@ -16,7 +16,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::{Parts, content::Content};
+use super::{
+    Parts,
+    content::{self, Content},
+};
 use crate::{
     config,
     keeper::{
@@ -214,7 +217,10 @@ impl Intake {
                 }
             };
             let last = page.orders.last().map(|order| order.modified_at);
-            let fresh: Vec<_> = page.orders.into_iter().filter(|order| seen.insert(order.id.clone())).collect();
+            // An order from before the first connect may be in the books already: an edit must not book it again.
+            let first = claim.opened_at - overlap;
+            let ours = |order: &OrderRecord| content::created_at(order).is_none_or(|created| created >= first);
+            let fresh = page.orders.into_iter().filter(|order| ours(order) && seen.insert(order.id.clone())).collect();
             let fresh = self.unknown(claim, fresh).await?;
             let new = loop {
                 match contents(api, &reading.live, &fresh).await {

@@ -15,6 +15,8 @@ pub struct Claim {
     pub connection_id: Uuid,
     /// Its account.
     pub account_id: Uuid,
+    /// When the portal was first connected.
+    pub opened_at: DateTime<Utc>,
     /// Everything modified up to here is stored.
     pub modified_to: DateTime<Utc>,
     /// Ours, until somebody claims after us.
@@ -30,7 +32,7 @@ pub struct Claim {
 /// Database trouble.
 pub async fn open(conn: &mut PgConnection, connection_id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
     sqlx::query!(
-        "insert into intakes (connection_id, modified_to, poll_at) values ($1, $2, $2)
+        "insert into intakes (connection_id, opened_at, modified_to, poll_at) values ($1, $2, $2, $2)
          on conflict (connection_id) do update set poll_at = $2, failures = 0",
         connection_id,
         now
@@ -62,7 +64,7 @@ pub async fn claim_due(
          update intakes i
          set lease_until = clock_timestamp() + make_interval(secs => $3), leased_by = $2, fence = i.fence + 1
          from picked where i.connection_id = picked.connection_id
-         returning i.connection_id, picked.account_id, i.modified_to, i.fence, i.failures",
+         returning i.connection_id, picked.account_id, i.opened_at, i.modified_to, i.fence, i.failures",
         now,
         daemon,
         lease.as_secs_f64(),

@@ -146,3 +146,19 @@ async fn a_portal_that_refuses_every_token_ends_the_round_after_one_renewal() {
     app.later().await;
     assert_eq!(app.numbers(REALM), [number(&id)]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_from_before_the_first_connect_is_not_booked_when_it_is_edited_later() {
+    let app = TestApp::start().await;
+    let old = app.sandbox.place_order(HUB, order("#old", 1_000));
+    app.advance(minutes(30));
+    let account = app.account("Harbor Books").await;
+    app.connect(&account, Hubspot, HUB).await;
+    app.app.intake.round().await.unwrap();
+    app.advance(minutes(6));
+    let edit = [("hs_total_price".to_owned(), "11.00".to_owned())].into();
+    assert!(app.sandbox.edit_order(HUB, &old, &edit));
+    let new = app.sandbox.place_order(HUB, order("#new", 1_000));
+    app.app.intake.round().await.unwrap();
+    assert_eq!(stored(&app).await, [new]);
+}
