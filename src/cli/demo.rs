@@ -24,7 +24,6 @@ use crate::{
     lifecycle::{End, Supervisor},
     provider::Provider,
     sandbox::{Listen, Rotation, Sandbox},
-    store::embedded,
     vault::Vault,
 };
 
@@ -59,8 +58,6 @@ pub(super) enum Sabotage {
 impl Options {
     pub(super) async fn run(self, env: BTreeMap<String, String>, set: Vec<(String, String)>) -> anyhow::Result<u8> {
         crate::telemetry::start(LogFormat::Human, if self.verbose { "info" } else { "off" });
-        // Before anything else is said: without Postgres there is no demo.
-        embedded::find(None)?;
         let directory = tempfile::Builder::new().prefix("lamplighter-demo-").tempdir_in(scratch())?;
         // As root, Postgres runs under another user who must be able to pass through.
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o711))?;
