@@ -150,17 +150,18 @@ impl Keeper {
         let mut report = Report::default();
         let mut answered = Vec::new();
         let mut under_way = FuturesUnordered::new();
-        let result = loop {
+        let mut trouble = None;
+        loop {
             let free = self.config.concurrency.saturating_sub(under_way.len());
-            if free > 0 && !self.stopping.is_cancelled() {
+            if free > 0 && trouble.is_none() && !self.stopping.is_cancelled() {
                 // Only as many are claimed as are spent at once: a lease must not run while its token waits its turn.
                 match self.claim(free, &mut report).await {
                     Ok(claims) => under_way.extend(claims.into_iter().map(|claim| self.renew(claim))),
-                    Err(cause) if under_way.is_empty() => break Err(cause),
-                    Err(cause) => warn!(error = crate::telemetry::chain(&cause), "nothing more can be claimed now"),
+                    Err(cause) => trouble = Some(cause),
                 }
             }
-            let Some(ended) = under_way.next().await else { break Ok(()) };
+            // After trouble too what is under way is waited for: it has been spent.
+            let Some(ended) = under_way.next().await else { break };
             let mut ended = Some(ended);
             while let Some(one) = ended {
                 if let Some((provider, outcome)) = one {
@@ -171,8 +172,10 @@ impl Keeper {
                 }
                 ended = under_way.next().now_or_never().flatten();
             }
-        };
-        result?;
+        }
+        if let Some(cause) = trouble {
+            return Err(cause);
+        }
         for provider in answered {
             self.resolve_operator_faults(provider).await?;
         }
@@ -281,7 +284,7 @@ impl Keeper {
         let kept = tokens::keep(&mut tx, reply.connection_id, reply.generation, None, &reply.tokens).await?;
         let outcome = if kept { Outcome::Renewed } else { Outcome::Discarded };
         match store::spends::finish(&mut tx, reply.spend_id, outcome, &reply.ledger(), now).await {
-            // A ledger without this row, such as a restored one, is no reason to lose the token.
+            // Replayed before, or a ledger without this row, such as a restored one: no reason to lose the token.
             Ok(()) | Err(store::Error::RowCount { .. }) => {}
             Err(cause) => return Err(cause),
         }

@@ -60,10 +60,11 @@ pub struct Reply {
     pub correlation_id: Option<String>,
 }
 
-/// Finishes a spend. One that was closed meanwhile (its lease ran out) gets the outcome that was seen after all.
+/// Finishes a spend. One that was closed meanwhile (its lease ran out) gets the outcome that was seen after all; one that
+/// brought new tokens stays so, whoever replays its reply again.
 ///
 /// # Errors
-/// Database trouble, or no such spend.
+/// Database trouble, or no such spend that could still be finished.
 pub async fn finish(
     conn: &mut PgConnection,
     id: i64,
@@ -73,7 +74,7 @@ pub async fn finish(
 ) -> Result<(), Error> {
     let done = sqlx::query!(
         "update spends set finished_at = $2, outcome = $3, status = $4, code = $5, rule = $6, correlation_id = $7
-         where id = $1",
+         where id = $1 and outcome is distinct from 'renewed'",
         id,
         now,
         outcome as Outcome,
