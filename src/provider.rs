@@ -190,6 +190,29 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
 }
 
+impl Failure {
+    /// A failure that no reply speaks of: nothing came back, or the decision is our own.
+    pub fn without_reply(
+        provider: Provider,
+        operation: &'static str,
+        verdict: Verdict,
+        rule: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            provider,
+            operation,
+            verdict,
+            rule,
+            status: None,
+            code: None,
+            message: message.into(),
+            correlation_id: None,
+            retry_after: None,
+        }
+    }
+}
+
 /// How long the calls to a provider may take.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpOptions {

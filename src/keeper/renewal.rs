@@ -82,19 +82,12 @@ impl Keeper {
     /// configuration, or a copied database: it must not reach the provider, and no customer may pay for it.
     pub(super) fn issued_to_another(&self, provider: Provider, issued_to: &str) -> Option<Failure> {
         let ours = self.providers.settings(provider)?.identity();
-        (ours != issued_to).then(|| Failure {
-            provider,
-            operation: "refresh",
-            verdict: Verdict::OperatorFault,
-            rule: "issued_to_another_app",
-            status: None,
-            code: None,
-            message: format!(
+        (ours != issued_to).then(|| {
+            let message = format!(
                 "the tokens were issued to {issued_to}, but {ours} is configured: set the old client id and environment \
                  again, or let the owners reconnect"
-            ),
-            correlation_id: None,
-            retry_after: None,
+            );
+            Failure::without_reply(provider, "refresh", Verdict::OperatorFault, "issued_to_another_app", message)
         })
     }
 
@@ -245,9 +238,8 @@ impl Keeper {
     /// # Errors
     /// Database trouble.
     pub async fn report_operator_fault(&self, failure: &Failure) -> Result<(), store::Error> {
-        let mut tx = self.pool.begin().await?;
-        self.page_operator(&mut tx, failure.provider, failure, self.clock.now()).await?;
-        Ok(tx.commit().await?)
+        let mut conn = self.pool.acquire().await?;
+        self.page_operator(&mut conn, failure.provider, failure, self.clock.now()).await
     }
 
     /// Opens the operator's alert for a fault of our own deployment: once, whatever the number of connections it touches.

@@ -235,7 +235,7 @@ impl Dispatch {
                 Step::Lost => return Ok(None),
             }
         }
-        // A full batch says nothing about what is behind it; neither does one that took long.
+        // A full batch says nothing about what is behind it.
         Ok(Some(if (waiting.len() as i64) < batch { Leave::Empty } else { Leave::More }))
     }
 
@@ -287,17 +287,13 @@ impl Dispatch {
     async fn within_lease(&self, post: &Post<'_>, live: &mut LiveToken) -> Result<Posted, Trouble> {
         match tokio::time::timeout(self.config.lease / 2, self.post(post, live)).await {
             Ok(result) => result,
-            Err(_) => Err(Trouble::Provider(Failure {
-                provider: Provider::Quickbooks,
-                operation: "post order",
-                verdict: Verdict::OutcomeUnknown,
-                rule: "took_too_long",
-                status: None,
-                code: None,
-                message: "QuickBooks took longer than half of orders.lease".to_owned(),
-                correlation_id: None,
-                retry_after: None,
-            })),
+            Err(_) => Err(Trouble::Provider(Failure::without_reply(
+                Provider::Quickbooks,
+                "post order",
+                Verdict::OutcomeUnknown,
+                "took_too_long",
+                "QuickBooks took longer than half of orders.lease",
+            ))),
         }
     }
 

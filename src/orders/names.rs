@@ -144,16 +144,10 @@ impl Names<'_> {
         if found.is_none() {
             found = self.api.any_income_account(self.access, self.realm).await?;
         }
-        let account = found.ok_or_else(|| Failure {
-            provider: Provider::Quickbooks,
-            operation: "find income account",
-            verdict: Verdict::Rejected,
-            rule: "no_income_account",
-            status: None,
-            code: None,
-            message: format!("the company has no account {name:?} and no other income account for a new item"),
-            correlation_id: None,
-            retry_after: None,
+        let account = found.ok_or_else(|| {
+            let message = format!("the company has no account {name:?} and no other income account for a new item");
+            let (provider, verdict) = (Provider::Quickbooks, Verdict::Rejected);
+            Failure::without_reply(provider, "find income account", verdict, "no_income_account", message)
         })?;
         self.remember(Kind::Account, name, &account.id).await?;
         Ok(account.id)

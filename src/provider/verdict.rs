@@ -105,17 +105,7 @@ pub(super) fn unusable(call: Call) -> Failure {
 }
 
 fn bare_failure(call: Call, rule: Rule) -> Failure {
-    Failure {
-        provider: call.provider,
-        operation: call.operation,
-        verdict: rule.verdict(),
-        rule: rule.name(),
-        status: None,
-        code: None,
-        message: rule.words(call, None),
-        correlation_id: None,
-        retry_after: None,
-    }
+    Failure::without_reply(call.provider, call.operation, rule.verdict(), rule.name(), rule.words(call, None))
 }
 
 /// No reply came.

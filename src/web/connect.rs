@@ -219,15 +219,14 @@ impl Web {
             None => None,
         };
         told.ok_or_else(|| Failure {
-            provider,
-            operation: "connect",
-            verdict: Verdict::OutcomeUnknown,
-            rule: "company_unnamed",
-            status: None,
-            code: None,
-            message: "the provider did not say which company was connected".to_owned(),
             correlation_id: grant.correlation_id.clone(),
-            retry_after: None,
+            ..Failure::without_reply(
+                provider,
+                "connect",
+                Verdict::OutcomeUnknown,
+                "company_unnamed",
+                "the provider did not say which company was connected",
+            )
         })
     }
 
