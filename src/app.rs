@@ -140,10 +140,12 @@ impl App {
         let providers = providers(config)?;
         let operator_email: Option<Arc<str>> =
             config.alerts.operator_email.as_ref().map(|mailbox| mailbox.email.to_string().into());
+        let outages = OutageWatch::new(pool.clone(), clock.clone(), config.outage.clone(), operator_email.clone());
         let keeper = Keeper::new(keeper::Parts {
             pool: pool.clone(),
             vault: Arc::clone(&vault),
             providers: providers.clone(),
+            outages: outages.clone(),
             clock: clock.clone(),
             config: config.keeper.clone(),
             spool: spool.clone(),
@@ -152,7 +154,6 @@ impl App {
             metrics: metrics.clone(),
             stopping: stopping.clone(),
         });
-        let outages = OutageWatch::new(pool.clone(), clock.clone(), config.outage.clone(), operator_email.clone());
         let orders = orders::Parts {
             pool: pool.clone(),
             keeper: keeper.clone(),
@@ -346,6 +347,7 @@ fn settings(config: &ProviderConfig) -> provider::Settings {
         introspect_url: config.introspect_url.clone(),
         api_url: config.api_url.clone(),
         api_version: config.api_version.clone(),
+        keep_alive: config.keep_alive,
     }
 }
 

@@ -130,7 +130,7 @@ impl Health {
         let keys = vault_keys::list(&mut conn).await?;
         Ok(vec![
             self.keys(&keys),
-            self.keeper(ahead.overdue_since, now),
+            self.keeper(&ahead, now),
             lapsed(&counts),
             parked(&by_order_status),
             open_outages(&recent_outages, now),
@@ -147,8 +147,17 @@ impl Health {
         Check::new("vault", State::Fail, message, "put the key back into vault.keys_file and restart")
     }
 
-    fn keeper(&self, overdue_since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Check {
-        let Some(since) = overdue_since else { return Check::ok("keeper", "no token is overdue") };
+    fn keeper(&self, ahead: &[tokens::Ahead], now: DateTime<Utc>) -> Check {
+        let Some(since) = tokens::late_since(ahead) else {
+            let out = ahead.iter().find(|one| one.canary_at.is_some() && one.overdue_since.is_some());
+            return Check::ok(
+                "keeper",
+                match out {
+                    Some(one) => format!("renewals at {} wait for the end of its outage", one.provider.title()),
+                    None => "no token is overdue".to_owned(),
+                },
+            );
+        };
         let late = (now - since).to_std().unwrap_or_default();
         let message = format!("the most overdue token was due {}", words::until(since, now));
         if late <= self.lateness_allowed {

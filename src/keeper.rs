@@ -1,5 +1,6 @@
 //! Keeps every grant alive: takes due refresh tokens up by earliest deadline, spends each of them alone, keeps what comes
-//! back before anything else happens, and judges what does not.
+//! back before anything else happens, and judges what does not. Each provider is served by itself, so that one that hangs
+//! or is out delays no other; while its token endpoint is out, one canary at a time is all that is spent there.
 //!
 //! The invariants, whatever crashes: no refresh token is spent by two at the same time (a lease); a late holder cannot
 //! overwrite newer tokens (a generation and a fence); a reply in hand is not lost when Postgres is away (the spool); only
@@ -9,8 +10,14 @@
 /// When a token is renewed: pure.
 pub mod schedule;
 
+/// What is due at one provider.
+mod round;
+
 /// Replies that wait for Postgres, on disk.
 pub mod spool;
+
+/// From the disk into Postgres.
+mod replay;
 
 /// One spend, from claim to verdict.
 pub mod renewal;
@@ -24,16 +31,16 @@ pub mod access;
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::info;
 
 use crate::{
     clock::Clock,
     config,
+    outage::OutageWatch,
     provider::{Provider, Providers},
     retry::{Backoff, later},
     store::{self, alerts, spends::Outcome, tokens},
@@ -47,6 +54,7 @@ pub struct Keeper {
     pool: PgPool,
     vault: Arc<Vault>,
     providers: Providers,
+    outages: OutageWatch,
     clock: Clock,
     config: config::Keeper,
     spool: spool::Spool,
@@ -66,6 +74,8 @@ pub struct Parts {
     pub vault: Arc<Vault>,
     /// Where tokens are spent.
     pub providers: Providers,
+    /// Whether anything may be spent there.
+    pub outages: OutageWatch,
     /// What time it is.
     pub clock: Clock,
     /// How it works.
@@ -120,6 +130,18 @@ impl Report {
         *field += 1;
     }
 
+    fn add(&mut self, other: Self) {
+        self.replayed += other.replayed;
+        self.renewed += other.renewed;
+        self.adopted += other.adopted;
+        self.transient += other.transient;
+        self.unknown += other.unknown;
+        self.operator_fault += other.operator_fault;
+        self.lapsed += other.lapsed;
+        self.set_aside += other.set_aside;
+        self.discarded += other.discarded;
+    }
+
     /// How many tokens were taken up.
     pub fn spent(&self) -> u32 {
         self.renewed
@@ -136,9 +158,10 @@ impl Report {
 impl Keeper {
     /// Puts a keeper together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { pool, vault, providers, clock, config, spool, daemon, operator_email, metrics, stopping } = parts;
+        let Parts { pool, vault, providers, outages, clock, config, spool, daemon, operator_email, metrics, stopping } =
+            parts;
         let wake = Arc::new(Notify::new());
-        Self { pool, vault, providers, clock, config, spool, daemon, operator_email, metrics, stopping, wake }
+        Self { pool, vault, providers, outages, clock, config, spool, daemon, operator_email, metrics, stopping, wake }
     }
 
     /// Takes up everything that is due, and returns when none of it is left or the process is to stop: nothing is claimed
@@ -147,38 +170,16 @@ impl Keeper {
     /// # Errors
     /// Database trouble. Nothing is lost then: open claims run out, replies wait in the spool.
     pub async fn round(&self) -> Result<Report, store::Error> {
-        let mut report = Report::default();
-        let mut answered = Vec::new();
-        let mut under_way = FuturesUnordered::new();
-        let mut trouble = None;
-        loop {
-            let free = self.config.concurrency.saturating_sub(under_way.len());
-            if free > 0 && trouble.is_none() && !self.stopping.is_cancelled() {
-                // Only as many are claimed as are spent at once: a lease must not run while its token waits its turn.
-                match self.claim(free, &mut report).await {
-                    Ok(claims) => under_way.extend(claims.into_iter().map(|claim| self.renew(claim))),
-                    Err(cause) => trouble = Some(cause),
-                }
-            }
-            // After trouble too what is under way is waited for: it has been spent.
-            let Some(ended) = under_way.next().await else { break };
-            let mut ended = Some(ended);
-            while let Some(one) = ended {
-                if let Some((provider, outcome)) = one {
-                    report.count(outcome);
-                    if outcome == Outcome::Renewed && !answered.contains(&provider) {
-                        answered.push(provider);
-                    }
-                }
-                ended = under_way.next().now_or_never().flatten();
-            }
+        let taken_over = {
+            let mut conn = self.pool.acquire().await?;
+            tokens::announce_takeovers(&mut conn, self.config.takeover).await?
+        };
+        if taken_over {
+            info!(after = ?self.config.takeover, "leases ran out: their renewals are taken over, unless a reply turns up");
         }
-        if let Some(cause) = trouble {
-            return Err(cause);
-        }
-        for provider in answered {
-            self.resolve_operator_faults(provider).await?;
-        }
+        let (quickbooks, hubspot) = tokio::join!(self.round_at(Provider::Quickbooks), self.round_at(Provider::Hubspot));
+        let mut report = quickbooks?;
+        report.add(hubspot?);
         if report != Report::default() {
             info!(
                 renewed = report.renewed,
@@ -194,16 +195,8 @@ impl Keeper {
         Ok(report)
     }
 
-    /// A reply that waits on disk is newer than the row: it goes in before anything is claimed.
-    async fn claim(&self, limit: usize, report: &mut Report) -> Result<Vec<tokens::Claim>, store::Error> {
-        report.replayed += self.replay_spool().await?;
-        let mut conn = self.pool.acquire().await?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        tokens::claim_due(&mut conn, self.clock.now(), &self.daemon, self.config.lease, limit).await
-    }
-
-    /// How long the keeper may sleep now: until the next deadline, the end of somebody's lease or the check interval,
-    /// whichever comes first.
+    /// How long the keeper may sleep now: until the next deadline, the end of somebody's lease, the next canary or the
+    /// check interval, whichever comes first.
     ///
     /// # Errors
     /// Database trouble.
@@ -213,11 +206,16 @@ impl Keeper {
             let mut conn = self.pool.acquire().await?;
             tokens::ahead(&mut conn, now).await?
         };
-        self.metrics.set_keeper_lateness(ahead.overdue_since.map_or(0.0, |since| seconds_between(since, now)));
-        let until_due = ahead.due_at.map(|at| (at - now).to_std().unwrap_or(Duration::ZERO));
-        let until_lease_ends =
-            ahead.lease_ends_in.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default());
-        Ok([until_due, until_lease_ends].into_iter().flatten().fold(self.config.check_interval, Duration::min))
+        self.metrics.set_keeper_lateness(tokens::late_since(&ahead).map_or(0.0, |since| seconds_between(since, now)));
+        let waits = ahead.iter().flat_map(|one| match one.canary_at {
+            Some(at) => [Some(at), None],
+            None => {
+                let lease_ends_in = one.lease_ends_in.and_then(|left| Duration::try_from_secs_f64(left.max(0.0)).ok());
+                [one.due_at, lease_ends_in.map(|left| later(now, left))]
+            }
+        });
+        let first = waits.flatten().min().map(|at| (at - now).to_std().unwrap_or(Duration::ZERO));
+        Ok(first.unwrap_or(Duration::MAX).min(self.config.check_interval))
     }
 
     /// Waits for as long as there is nothing to do; a new connection ends the wait.
@@ -235,13 +233,10 @@ impl Keeper {
         &self.clock
     }
 
-    fn backoff(&self) -> Backoff {
-        Backoff { min: self.config.retry_min, max: self.config.retry_max }
-    }
-
     fn retry_at(&self, failures: i32, retry_after: Option<Duration>) -> DateTime<Utc> {
         let failures = u32::try_from(failures).unwrap_or(0).saturating_add(1);
-        later(self.clock.now(), self.backoff().pause(failures, rand::random(), retry_after))
+        let backoff = Backoff { min: self.config.retry_min, max: self.config.retry_max };
+        later(self.clock.now(), backoff.pause(failures, rand::random(), retry_after))
     }
 
     async fn resolve_operator_faults(&self, provider: Provider) -> Result<(), store::Error> {
@@ -255,44 +250,6 @@ impl Keeper {
             }
         }
         Ok(())
-    }
-
-    async fn replay_spool(&self) -> Result<u32, store::Error> {
-        let mut replayed = 0;
-        for entry in self.spool.entries() {
-            let reply = &entry.reply;
-            match self.replay(reply).await {
-                Ok(outcome) => {
-                    self.spool.remove(&entry);
-                    self.metrics.count_spend(reply.provider, outcome);
-                    replayed += u32::from(outcome == Outcome::Renewed);
-                    warn!(connection_id = %reply.connection_id, generation = reply.generation,
-                        outcome = outcome.as_str(), "a reply that had waited on disk for the database was replayed");
-                }
-                Err(cause) if cause.is_away() => return Err(cause),
-                // It stays on disk and must not hold up the others.
-                Err(cause) => error!(connection_id = %reply.connection_id, error = crate::telemetry::chain(&cause),
-                    "a reply that waits on disk cannot be replayed: is this the database that it belongs to?"),
-            }
-        }
-        Ok(replayed)
-    }
-
-    async fn replay(&self, reply: &spool::SpooledReply) -> Result<Outcome, store::Error> {
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        let kept = tokens::keep(&mut tx, reply.connection_id, reply.generation, None, &reply.tokens).await?;
-        let outcome = if kept { Outcome::Renewed } else { Outcome::Discarded };
-        match store::spends::finish(&mut tx, reply.spend_id, outcome, &reply.ledger(), now).await {
-            // Replayed before, or a ledger without this row, such as a restored one: no reason to lose the token.
-            Ok(()) | Err(store::Error::RowCount { .. }) => {}
-            Err(cause) => return Err(cause),
-        }
-        if kept {
-            lapse::revive(&mut tx, reply.connection_id, now).await?;
-        }
-        tx.commit().await?;
-        Ok(outcome)
     }
 }
 

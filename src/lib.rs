@@ -24,11 +24,11 @@ pub mod provider;
 /// Logs and metrics.
 pub mod telemetry;
 
-/// Keeps every token alive.
-pub mod keeper;
-
 /// Provider-wide failures: evidence, canary, ramp.
 pub mod outage;
+
+/// Keeps every token alive.
+pub mod keeper;
 
 /// HubSpot's orders become QuickBooks' documents.
 pub mod orders;

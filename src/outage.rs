@@ -1,19 +1,20 @@
 //! A provider that is down for everybody. Failures in a row, across companies, open an outage; while it is open nothing is
 //! sent but one canary at a time, with growing pauses; a canary that comes back closes it, and the flow ramps up instead
-//! of stampeding. All of it lives in Postgres, so any number of daemons agree.
+//! of stampeding. A provider's token endpoint and its API are watched apart. All of it lives in Postgres, so any number of
+//! daemons agree.
 
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgPool};
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
     clock::Clock,
     config,
-    provider::{Failure, Provider, Verdict},
+    provider::{Endpoint, Failure, Provider, Verdict},
     retry::{Backoff, later},
     store::{self, alerts, lanes, orders, outages},
 };
@@ -30,6 +31,11 @@ impl Evidence {
     /// The provider did what it was asked, or said a reasoned no: it is up.
     pub fn answered(&mut self) {
         *self = Self { answered: true, ..Self::default() };
+    }
+
+    /// Whether the provider was heard last.
+    pub fn is_answered(&self) -> bool {
+        self.answered && self.failures == 0
     }
 
     /// A call failed. Only what a provider-wide failure looks like counts: no answer, or an answer from a broken server.
@@ -54,9 +60,9 @@ impl Evidence {
 /// How much may be sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// This many lanes at once.
-    Lanes(usize),
-    /// One order: it is the canary.
+    /// This much at once.
+    Open(usize),
+    /// One call: it is the canary.
     Canary,
     /// Nothing until then.
     Closed(DateTime<Utc>),
@@ -77,16 +83,16 @@ impl OutageWatch {
         Self { pool, clock, config, operator_email }
     }
 
-    /// How much may be sent to a provider now. Answers [`Flow::Canary`] to one asker at a time.
+    /// How much may be sent to a provider's half now. Answers [`Flow::Canary`] to one asker at a time.
     ///
     /// # Errors
     /// Database trouble.
-    pub async fn flow(&self, provider: Provider, full: usize) -> Result<Flow, store::Error> {
+    pub async fn flow(&self, provider: Provider, endpoint: Endpoint, full: usize) -> Result<Flow, store::Error> {
         let now = self.clock.now();
         let mut conn = self.pool.acquire().await?;
-        let Some(outage) = outages::latest(&mut conn, provider).await? else { return Ok(Flow::Lanes(full)) };
+        let Some(outage) = outages::latest(&mut conn, provider, endpoint).await? else { return Ok(Flow::Open(full)) };
         if let Some(closed_at) = outage.closed_at {
-            return Ok(Flow::Lanes(ramp(closed_at, now, self.config.canary_min, full)));
+            return Ok(Flow::Open(ramp(closed_at, now, self.config.canary_min, full)));
         }
         if outage.canary_at > now {
             return Ok(Flow::Closed(outage.canary_at));
@@ -100,32 +106,49 @@ impl OutageWatch {
         }
     }
 
-    /// Weighs what a batch of calls for one connection showed: opens or closes the provider's outage. One company's failures
-    /// open none, unless it is the only one: its own trouble is not the provider's.
+    /// Whether a provider's half is out: nothing but a canary should call it.
+    ///
+    /// # Errors
+    /// Database trouble.
+    pub async fn is_out(&self, provider: Provider, endpoint: Endpoint) -> Result<bool, store::Error> {
+        let mut conn = self.pool.acquire().await?;
+        let latest = outages::latest(&mut conn, provider, endpoint).await?;
+        Ok(latest.is_some_and(|outage| outage.closed_at.is_none()))
+    }
+
+    /// Weighs what a batch of calls for one connection showed: opens or closes the outage of a provider's half. One
+    /// company's failures open none, unless it is the only one: its own trouble is not the provider's.
     ///
     /// # Errors
     /// Database trouble.
     pub async fn weigh(
         &self,
         provider: Provider,
+        endpoint: Endpoint,
         connection_id: Uuid,
         evidence: &Evidence,
     ) -> Result<(), store::Error> {
         // What was answered before the last failures ended the row before it.
         if evidence.answered {
-            self.close(provider).await?;
+            self.close(provider, endpoint).await?;
         }
         if evidence.failures > 0 {
-            self.count(provider, connection_id, evidence).await?;
+            self.count(provider, endpoint, connection_id, evidence).await?;
         }
         Ok(())
     }
 
-    async fn count(&self, provider: Provider, connection_id: Uuid, evidence: &Evidence) -> Result<(), store::Error> {
+    async fn count(
+        &self,
+        provider: Provider,
+        endpoint: Endpoint,
+        connection_id: Uuid,
+        evidence: &Evidence,
+    ) -> Result<(), store::Error> {
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
         let (count, message) = (evidence.failures, &evidence.message);
-        let seen = outages::count_failures(&mut tx, provider, connection_id, count, message, now).await?;
+        let seen = outages::count_failures(&mut tx, provider, endpoint, connection_id, count, message, now).await?;
         let widespread = i64::from(seen.companies) >= seen.connected.min(2);
         if widespread && u32::try_from(seen.count).unwrap_or(0) >= self.config.open_after {
             let since = seen.since;
@@ -133,6 +156,7 @@ impl OutageWatch {
             let outage = outages::Outage {
                 id: Uuid::now_v7(),
                 provider,
+                endpoint,
                 opened_at: since,
                 evidence: evidence.clone(),
                 canary_at: later(now, self.config.canary_min),
@@ -142,40 +166,47 @@ impl OutageWatch {
             if outages::open(&mut tx, &outage).await? {
                 let waiting = orders::count_waiting(&mut tx, None).await?;
                 let alert = alerts::NewAlert {
-                    incident: &incident(provider),
+                    incident: &incident(provider, endpoint),
                     kind: alerts::Kind::Outage,
                     connection_id: None,
                     provider: Some(provider),
-                    detail: &json!({ "since": since, "evidence": evidence, "waiting_orders": waiting }),
+                    detail: &json!({ "since": since, "endpoint": endpoint, "evidence": evidence, "waiting_orders": waiting }),
                     recipient: self.operator_email.as_deref(),
                 };
                 alerts::open(&mut tx, &alert, now).await?;
-                warn!(%provider, evidence, "outage opened: orders wait and one canary at a time probes the provider");
+                warn!(%provider, endpoint = endpoint.as_str(), evidence,
+                    "outage opened: everything waits, and one canary at a time probes the provider");
             }
         }
         Ok(tx.commit().await?)
     }
 
-    async fn close(&self, provider: Provider) -> Result<(), store::Error> {
+    async fn close(&self, provider: Provider, endpoint: Endpoint) -> Result<(), store::Error> {
         let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        outages::clear_failures(&mut tx, provider).await?;
-        if let Some(outage) = outages::close(&mut tx, provider, now).await? {
+        let mut conn = self.pool.acquire().await?;
+        // Nearly every call is answered: a look is cheaper than a transaction.
+        if !outages::is_doubted(&mut conn, provider, endpoint).await? {
+            return Ok(());
+        }
+        let mut tx = conn.begin().await?;
+        outages::clear_failures(&mut tx, provider, endpoint).await?;
+        if let Some(outage) = outages::close(&mut tx, provider, endpoint, now).await? {
             let waiting = orders::count_waiting(&mut tx, None).await?;
             lanes::resume_all(&mut tx, now).await?;
             let detail = json!({ "until": now, "waiting_orders_at_recovery": waiting });
-            alerts::resolve(&mut tx, &incident(provider), &detail, now).await?;
-            info!(%provider, since = %outage.opened_at, waiting, "outage closed: the flow ramps up");
+            alerts::resolve(&mut tx, &incident(provider, endpoint), &detail, now).await?;
+            info!(%provider, endpoint = endpoint.as_str(), since = %outage.opened_at, waiting,
+                "outage closed: the flow ramps up");
         }
         Ok(tx.commit().await?)
     }
 }
 
-fn incident(provider: Provider) -> String {
-    format!("outage/{provider}")
+fn incident(provider: Provider, endpoint: Endpoint) -> String {
+    format!("outage/{provider}/{}", endpoint.as_str())
 }
 
-/// How many lanes may flow at once after an outage: one, doubled every `step`, up to `full`.
+/// How much may flow at once after an outage: one, doubled every `step`, up to `full`.
 fn ramp(closed_at: DateTime<Utc>, now: DateTime<Utc>, step: Duration, full: usize) -> usize {
     let since = (now - closed_at).to_std().unwrap_or_default();
     let doublings = since.as_millis() / step.as_millis().max(1);

@@ -62,6 +62,47 @@ impl std::fmt::Display for Provider {
     }
 }
 
+/// Which half of a provider: they stand on different machines and fail apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Endpoint {
+    /// Where refresh tokens are spent.
+    Tokens,
+    /// Where orders are read and documents written.
+    Api,
+}
+
+impl Endpoint {
+    /// Both, in the order in which they are shown.
+    pub const ALL: [Endpoint; 2] = [Endpoint::Tokens, Endpoint::Api];
+
+    /// The name in tables and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Endpoint::Tokens => "tokens",
+            Endpoint::Api => "api",
+        }
+    }
+
+    /// The name a person knows.
+    pub fn title(self, provider: Provider) -> String {
+        match self {
+            Endpoint::Tokens => format!("the token endpoint of {}", provider.title()),
+            Endpoint::Api => provider.title().to_owned(),
+        }
+    }
+}
+
+/// What is kept alive of a grant that nobody uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepAlive {
+    /// The access token is always live: whoever calls the API never waits for a renewal.
+    Access,
+    /// Only the refresh window: an access token is renewed when somebody asks for one.
+    Refresh,
+}
+
 /// Where one provider is and who we are there.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -85,6 +126,8 @@ pub struct Settings {
     pub api_url: Url,
     /// HubSpot's dated API version, such as `2026-09`.
     pub api_version: String,
+    /// What is kept alive of a grant that nobody uses.
+    pub keep_alive: KeepAlive,
 }
 
 impl Settings {

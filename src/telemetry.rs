@@ -15,7 +15,7 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::Subscr
 
 use crate::{
     config::LogFormat,
-    provider::Provider,
+    provider::{Endpoint, Provider},
     store::{orders, spends},
 };
 
@@ -77,8 +77,9 @@ struct OrderLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ProviderLabels {
+struct EndpointLabels {
     provider: &'static str,
+    endpoint: &'static str,
 }
 
 /// What is counted, in Prometheus' names. Clones share the numbers.
@@ -91,7 +92,7 @@ pub struct Metrics {
     lateness: Gauge<f64, AtomicU64>,
     connections: Family<ConnectionLabels, Gauge>,
     orders: Family<OrderLabels, Gauge>,
-    outages: Family<ProviderLabels, Gauge>,
+    outages: Family<EndpointLabels, Gauge>,
 }
 
 impl Default for Metrics {
@@ -111,7 +112,11 @@ impl Default for Metrics {
         );
         registry.register("connections", "Connections, by status", connections.clone());
         registry.register("orders", "Orders that wait or need a person, by status", orders.clone());
-        registry.register("outage_open", "Whether an outage of the provider is open", outages.clone());
+        registry.register(
+            "outage_open",
+            "Whether an outage of the provider's token endpoint or API is open",
+            outages.clone(),
+        );
         Self { registry: Arc::new(registry), spends, attempts, mails, lateness, connections, orders, outages }
     }
 }
@@ -142,7 +147,7 @@ impl Metrics {
         &self,
         connections: &[(Provider, crate::store::connections::Status, i64)],
         orders: &[(orders::Status, i64)],
-        open_outages: &[Provider],
+        open_outages: &[(Provider, Endpoint)],
     ) {
         self.connections.clear();
         for (provider, status, count) in connections {
@@ -154,9 +159,9 @@ impl Metrics {
             let count = orders.iter().find(|(of, _)| *of == status).map_or(0, |(_, count)| *count);
             self.orders.get_or_create(&OrderLabels { status: status.as_str() }).set(count);
         }
-        for provider in Provider::ALL {
-            let labels = ProviderLabels { provider: provider.as_str() };
-            self.outages.get_or_create(&labels).set(i64::from(open_outages.contains(&provider)));
+        for (provider, endpoint) in Provider::ALL.into_iter().flat_map(|one| Endpoint::ALL.map(|half| (one, half))) {
+            let labels = EndpointLabels { provider: provider.as_str(), endpoint: endpoint.as_str() };
+            self.outages.get_or_create(&labels).set(i64::from(open_outages.contains(&(provider, endpoint))));
         }
     }
 

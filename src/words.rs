@@ -75,6 +75,12 @@ pub fn count(n: u64, noun: &str) -> String {
     }
 }
 
+/// The same with a capital at its beginning.
+pub fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// A name that somebody typed, as one line of at most 80 characters without control or direction marks.
 pub fn name(raw: &str) -> String {
     let line = line(raw, NAME_LENGTH);

@@ -9,7 +9,7 @@ use super::mail::{Lapsed, OperatorFault, OperatorFaultResolved, OutageClosed, Ou
 use crate::{
     config,
     links::ReconnectLinks,
-    provider::{Cause, Provider},
+    provider::{Cause, Endpoint, Provider},
     store::{
         self, accounts,
         alerts::{self, Alert, Kind},
@@ -101,9 +101,11 @@ fn to_operator(alert: &Alert, step: mails::Step, now: DateTime<Utc>) -> Result<R
     let provider = alert.provider.unwrap_or(Provider::Quickbooks);
     let rule = detail["rule"].as_str().unwrap_or("unknown");
     let over_at = alert.resolved_at.unwrap_or(now);
+    let endpoint = serde_json::from_value(detail["endpoint"].clone()).unwrap_or(Endpoint::Api);
     match (alert.kind, step) {
         (Kind::Outage, mails::Step::Opened) => OutageOpened {
             provider,
+            endpoint,
             since: alert.opened_at,
             evidence: detail["evidence"].as_str().unwrap_or(""),
             waiting_orders: number(detail, "waiting_orders"),
@@ -111,6 +113,7 @@ fn to_operator(alert: &Alert, step: mails::Step, now: DateTime<Utc>) -> Result<R
         .render(),
         (Kind::Outage, mails::Step::Resolved) => OutageClosed {
             provider,
+            endpoint,
             since: alert.opened_at,
             until: over_at,
             waiting_orders: number(detail, "waiting_orders_at_recovery"),

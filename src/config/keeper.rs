@@ -20,6 +20,8 @@ pub struct Keeper {
     pub jitter: f64,
     /// How long one daemon owns a renewal; longer than `deadline + commit_budget`.
     pub lease: Duration,
+    /// How long an expired lease is left to its holder, who may have a reply in its spool.
+    pub takeover: Duration,
     /// HTTP deadline of one spend.
     pub deadline: Duration,
     /// Time allowed for storing the reply.
@@ -41,6 +43,7 @@ impl Keeper {
             renew_at: section.fraction("renew_at", 0.1..=0.95),
             jitter: section.fraction("jitter", 0.0..=0.5),
             lease: section.duration("lease", Duration::from_secs(1)..=Duration::from_hours(1)),
+            takeover: section.duration("takeover", Duration::from_millis(100)..=Duration::from_mins(10)),
             deadline: section.duration("deadline", call.clone()),
             commit_budget: section.duration("commit_budget", call),
             retry_min: section.duration("retry_min", pause.clone()),

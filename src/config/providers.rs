@@ -12,6 +12,7 @@ use super::{
     reader::{Reader, Section, gather},
     web::web_url,
 };
+use crate::provider::KeepAlive;
 
 const INTUIT_PRODUCTION: &str = "https://quickbooks.api.intuit.com";
 const INTUIT_SANDBOX: &str = "https://sandbox-quickbooks.api.intuit.com";
@@ -51,6 +52,8 @@ pub struct ProviderConfig {
     pub api_url: Url,
     /// HubSpot's dated API version; empty for QuickBooks.
     pub api_version: String,
+    /// What is kept alive of a grant that nobody uses.
+    pub keep_alive: KeepAlive,
 }
 
 /// Which of a provider's two worlds the client id belongs to.
@@ -115,6 +118,7 @@ fn provider(
         introspect_url: Option<Url>,
         api_url: Url,
         api_version: String,
+        keep_alive: KeepAlive,
     }
     let environments = [Environment::Production, Environment::Sandbox].map(|one| (one.as_str(), one));
     let world = section.choice("environment", &environments);
@@ -135,6 +139,7 @@ fn provider(
         }),
         api_url: section.parsed("api_url", |text| expanded(if text.is_empty() { default_api } else { text })),
         api_version: version,
+        keep_alive: section.choice("keep_alive", &[("access", KeepAlive::Access), ("refresh", KeepAlive::Refresh)]),
     });
     section.both_or_none(("client_id", read.client_id.is_some()), ("client_secret", read.client_secret.is_some()));
     let (Some(client_id), Some(client_secret)) = (read.client_id, read.client_secret) else {
@@ -151,6 +156,7 @@ fn provider(
         introspect_url: read.introspect_url,
         api_url: read.api_url,
         api_version: read.api_version,
+        keep_alive: read.keep_alive,
     }))
 }
 

@@ -7,9 +7,9 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::{Keeper, renewal::access_place};
+use super::{Keeper, renewal::access_place, round::Turn};
 use crate::{
-    provider::Failure,
+    provider::{Endpoint, Failure},
     retry::later,
     store::{self, spends::Outcome, tokens},
     vault,
@@ -75,7 +75,11 @@ impl Keeper {
         if stored.generation > generation {
             return self.open(connection_id, &stored);
         }
-        self.replay_spool().await?;
+        self.replay_spool(Some(stored.provider)).await?;
+        // The keeper's canary finds out when the provider is back; until then nothing else is spent there.
+        if self.outages.is_out(stored.provider, Endpoint::Tokens).await? {
+            return Err(Unavailable::NotNow);
+        }
         let claim = {
             let mut conn = self.pool.acquire().await?;
             let (now, lease) = (self.clock.now(), self.config.lease);
@@ -84,14 +88,20 @@ impl Keeper {
         };
         match claim {
             None => self.wait_for_others(connection_id, generation).await,
-            Some(claim) => match self.renew(claim).await {
-                Some((_, Outcome::Renewed | Outcome::Adopted | Outcome::Discarded)) => {
-                    let stored = self.stored(connection_id).await?;
-                    self.open(connection_id, &stored)
+            Some(claim) => {
+                let provider = claim.provider;
+                let Some(ended) = self.renew(claim, Turn::Own).await else { return Err(Unavailable::NotNow) };
+                let outcome = ended.outcome;
+                self.weigh(provider, &[ended]).await?;
+                match outcome {
+                    Outcome::Renewed | Outcome::Adopted | Outcome::Discarded => {
+                        let stored = self.stored(connection_id).await?;
+                        self.open(connection_id, &stored)
+                    }
+                    Outcome::DeadGrant => Err(Unavailable::Lapsed),
+                    _ => Err(Unavailable::NotNow),
                 }
-                Some((_, Outcome::DeadGrant)) => Err(Unavailable::Lapsed),
-                _ => Err(Unavailable::NotNow),
-            },
+            }
         }
     }
 

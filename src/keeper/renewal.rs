@@ -12,14 +12,17 @@ use uuid::Uuid;
 use super::{
     Keeper,
     lapse::{self, Grounds, Lapse},
+    round::Turn,
     schedule,
     spool::SpooledReply,
 };
 use crate::{
-    provider::{Cause, Failure, Grant, Provider, Verdict},
+    outage::Evidence,
+    provider::{Cause, Failure, Grant, KeepAlive, Provider, Verdict},
     retry::later,
     store::{
-        self, alerts, connections,
+        self, alerts,
+        connections::{self, Status},
         spends::{self, Outcome, Reply},
         tokens::{self, Claim, SealedTokens},
     },
@@ -40,18 +43,28 @@ enum Kept {
     Void,
 }
 
+/// A spend whose outcome is written.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) connection_id: Uuid,
+    pub(super) outcome: Outcome,
+    /// What it says of the provider.
+    pub(super) evidence: Evidence,
+}
+
 impl Keeper {
     /// Renews a claimed token and records what became of it. `None` when the database went away before the outcome could
     /// be written: the lease and the open spend tell the next one, and a reply in hand waits in the spool.
-    pub(super) async fn renew(&self, claim: Claim) -> Option<(Provider, Outcome)> {
+    pub(super) async fn renew(&self, claim: Claim, turn: Turn) -> Option<Ended> {
         let span = info_span!("connection.renew", connection_id = %claim.connection_id, provider = %claim.provider,
             generation = claim.generation, spend_id = claim.spend_id);
         let outcome = async {
-            match self.spend(&claim).await {
+            let mut evidence = Evidence::default();
+            match self.spend(&claim, turn, &mut evidence).await {
                 Ok(outcome) => {
                     self.metrics.count_spend(claim.provider, outcome);
                     debug!(outcome = outcome.as_str(), "spend finished");
-                    Some((claim.provider, outcome))
+                    Some(Ended { connection_id: claim.connection_id, outcome, evidence })
                 }
                 Err(cause) => {
                     warn!(error = %crate::telemetry::chain(&cause),
@@ -63,9 +76,9 @@ impl Keeper {
         outcome.instrument(span).await
     }
 
-    async fn spend(&self, claim: &Claim) -> Result<Outcome, store::Error> {
+    async fn spend(&self, claim: &Claim, turn: Turn, evidence: &mut Evidence) -> Result<Outcome, store::Error> {
         if let Some(fault) = self.issued_to_another(claim.provider, &claim.issued_to) {
-            return self.judge(claim, &fault).await;
+            return self.judge(claim, turn, &fault).await;
         }
         let place = refresh_place(claim.connection_id);
         let refresh_token = match self.vault.open(place, &claim.refresh_sealed) {
@@ -73,8 +86,14 @@ impl Keeper {
             Err(cause) => return self.set_aside(claim, &cause).await,
         };
         match self.providers.refresh(claim.provider, &refresh_token).await {
-            Ok(grant) => self.keep(claim, &grant, &refresh_token).await,
-            Err(failure) => self.judge(claim, &failure).await,
+            Ok(grant) => {
+                evidence.answered();
+                self.keep(claim, &grant, &refresh_token).await
+            }
+            Err(failure) => {
+                evidence.failed(&failure);
+                self.judge(claim, turn, &failure).await
+            }
         }
     }
 
@@ -114,6 +133,12 @@ impl Keeper {
         };
         let reply = Reply { status: Some(200), correlation_id: grant.correlation_id.clone(), ..Reply::default() };
         let outcome = if kept == Kept::Void { Outcome::Discarded } else { Outcome::Renewed };
+        // Nothing was wrong and nothing is to be mended: the ledger is all that is left to write.
+        if kept == Kept::InTime && claim.status == Status::Connected && claim.last_outcome != Some(Outcome::SetAside) {
+            let mut conn = self.pool.acquire().await?;
+            spends::finish(&mut conn, claim.spend_id, outcome, &reply, now).await?;
+            return Ok(outcome);
+        }
         let mut tx = self.pool.begin().await?;
         spends::finish(&mut tx, claim.spend_id, outcome, &reply, now).await?;
         match kept {
@@ -139,8 +164,9 @@ impl Keeper {
         spent: &SecretString,
         now: DateTime<Utc>,
     ) -> SealedTokens {
-        let (fraction, jitter) = (self.config.renew_at, self.config.jitter);
-        let clocks = schedule::clocks(provider, grant, now, fraction, jitter, rand::random());
+        let share = schedule::Share { fraction: self.config.renew_at, jitter: self.config.jitter };
+        let keep_alive = self.providers.settings(provider).map_or(KeepAlive::Access, |settings| settings.keep_alive);
+        let clocks = schedule::clocks(provider, keep_alive, grant, now, share, rand::random());
         let refresh = grant.refresh_token.as_ref().unwrap_or(spent);
         SealedTokens {
             access_sealed: self.vault.seal(access_place(connection_id), &grant.access_token),
@@ -189,13 +215,16 @@ impl Keeper {
         error!("a renewed token could not be stored anywhere: if the provider rotated it, the owner must reconnect");
     }
 
-    async fn judge(&self, claim: &Claim, failure: &Failure) -> Result<Outcome, store::Error> {
+    async fn judge(&self, claim: &Claim, turn: Turn, failure: &Failure) -> Result<Outcome, store::Error> {
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
         let outcome = match failure.verdict {
             Verdict::Transient | Verdict::OutcomeUnknown => {
-                let retry_at = self.retry_at(claim.failures, failure.retry_after);
-                if tokens::release(&mut tx, claim, retry_at, true).await? {
+                // A canary only asked for all others: that the provider is out is not this connection's failure.
+                let own = turn == Turn::Own;
+                let failures = if own { claim.failures } else { 0 };
+                let retry_at = self.retry_at(failures, failure.retry_after);
+                if tokens::release(&mut tx, claim, retry_at, own).await? && own {
                     connections::fail(&mut tx, claim.connection_id, now).await?;
                 }
                 warn!(%failure, retry_at = %retry_at, "renewal failed and is tried again");

@@ -5,9 +5,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    provider::{Grant, Provider},
+    provider::{Grant, KeepAlive, Provider},
     retry::later,
 };
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// The life of an access token when the provider does not report one: Intuit's documented hour, HubSpot's present half
 /// hour.
@@ -16,6 +18,24 @@ pub fn assumed_access_life(provider: Provider) -> Duration {
         Provider::Quickbooks => Duration::from_secs(3600),
         Provider::Hubspot => Duration::from_secs(1800),
     }
+}
+
+/// How long a refresh token may rest when the provider does not report its life: Intuit's documented hundred days; HubSpot
+/// documents no end, so a month bounds how long a silent death stays unknown.
+pub fn assumed_refresh_life(provider: Provider) -> Duration {
+    match provider {
+        Provider::Quickbooks => DAY * 100,
+        Provider::Hubspot => DAY * 30,
+    }
+}
+
+/// After which part of a life a token is renewed.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// The latest, 0 to 1.
+    pub fraction: f64,
+    /// Which part of that is drawn by lot, 0 to 1.
+    pub jitter: f64,
 }
 
 /// The ends of what was handed out.
@@ -31,13 +51,23 @@ pub struct Clocks {
     pub renew_at: DateTime<Utc>,
 }
 
-/// Reads the clocks of a grant that arrived at `now`. It is renewed after `fraction` of the shortest life that a renewal
-/// prolongs, less up to `jitter` of that (`dice`, 0 to 1, says how much), so that what was connected together does not
-/// come back together.
-pub fn clocks(provider: Provider, grant: &Grant, now: DateTime<Utc>, fraction: f64, jitter: f64, dice: f64) -> Clocks {
+/// Reads the clocks of a grant that arrived at `now`. It is renewed after a share of the shortest life that is to be kept
+/// alive, less what the lot takes off (`dice`, 0 to 1), so that what was connected together does not come back together.
+pub fn clocks(
+    provider: Provider,
+    keep_alive: KeepAlive,
+    grant: &Grant,
+    now: DateTime<Utc>,
+    share: Share,
+    dice: f64,
+) -> Clocks {
     let access_life = grant.access_expires_in.unwrap_or_else(|| assumed_access_life(provider));
-    let shortest = grant.refresh_expires_in.map_or(access_life, |refresh_life| refresh_life.min(access_life));
-    let share = fraction.clamp(0.0, 1.0) * (1.0 - jitter.clamp(0.0, 1.0) * dice.clamp(0.0, 1.0));
+    let refresh_life = grant.refresh_expires_in.unwrap_or_else(|| assumed_refresh_life(provider));
+    let shortest = match keep_alive {
+        KeepAlive::Access => refresh_life.min(access_life),
+        KeepAlive::Refresh => refresh_life,
+    };
+    let share = share.fraction.clamp(0.0, 1.0) * (1.0 - share.jitter.clamp(0.0, 1.0) * dice.clamp(0.0, 1.0));
     Clocks {
         access_expires_at: later(now, access_life),
         refresh_expires_at: grant.refresh_expires_in.map(|life| later(now, life)),
@@ -68,22 +98,28 @@ mod tests {
     #[test]
     fn what_the_provider_reports_beats_what_is_assumed() {
         let now = DateTime::UNIX_EPOCH;
-        let reported = clocks(Provider::Hubspot, &grant(Some(21_600), None), now, 0.5, 0.0, 0.0);
-        assert_eq!((reported.renew_at - now).num_seconds(), 10_800);
-        let silent = clocks(Provider::Hubspot, &grant(None, None), now, 0.5, 0.0, 0.0);
-        assert_eq!((silent.renew_at - now).num_seconds(), 900);
+        let half = Share { fraction: 0.5, jitter: 0.0 };
+        let renewed_after = |keep_alive, grant| {
+            (clocks(Provider::Hubspot, keep_alive, &grant, now, half, 0.0).renew_at - now).num_seconds()
+        };
+        assert_eq!(renewed_after(KeepAlive::Access, grant(Some(21_600), None)), 10_800);
+        assert_eq!(renewed_after(KeepAlive::Access, grant(None, None)), 900);
+        assert_eq!(renewed_after(KeepAlive::Refresh, grant(Some(21_600), Some(8_640_000))), 4_320_000);
+        assert_eq!(renewed_after(KeepAlive::Refresh, grant(None, None)), 15 * 86_400);
     }
 
     proptest! {
         #[test]
         fn a_token_is_taken_up_before_any_of_its_windows_ends(
             access in 1_u64..100_000, refresh in proptest::option::of(1_u64..10_000_000),
-            fraction in 0.1..=0.95_f64, jitter in 0.0..=0.5_f64, dice in 0.0..=1.0_f64,
+            fraction in 0.1..=0.95_f64, jitter in 0.0..=0.5_f64, dice in 0.0..=1.0_f64, hot in proptest::bool::ANY,
         ) {
             let now = DateTime::UNIX_EPOCH;
-            let clocks = clocks(Provider::Quickbooks, &grant(Some(access), refresh), now, fraction, jitter, dice);
+            let keep_alive = if hot { KeepAlive::Access } else { KeepAlive::Refresh };
+            let (share, grant) = (Share { fraction, jitter }, grant(Some(access), refresh));
+            let clocks = clocks(Provider::Quickbooks, keep_alive, &grant, now, share, dice);
             prop_assert!(clocks.renew_at >= now);
-            prop_assert!(clocks.renew_at < clocks.access_expires_at);
+            prop_assert!(!hot || clocks.renew_at < clocks.access_expires_at);
             prop_assert!(clocks.refresh_expires_at.is_none_or(|end| clocks.renew_at < end));
         }
     }

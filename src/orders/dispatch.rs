@@ -23,7 +23,7 @@ use crate::{
         access::{LiveToken, Unavailable},
     },
     outage::{Evidence, Flow, OutageWatch},
-    provider::{Failure, Provider, Providers, Verdict, quickbooks},
+    provider::{Endpoint, Failure, Provider, Providers, Verdict, quickbooks},
     retry::{Backoff, later},
     store::{
         self, connections,
@@ -116,9 +116,9 @@ impl Dispatch {
         api: quickbooks::Api<'_>,
         under_way: usize,
     ) -> Result<(Vec<lanes::Claim>, i64), store::Error> {
-        let flow = self.outages.flow(Provider::Quickbooks, self.config.concurrency).await?;
+        let flow = self.outages.flow(Provider::Quickbooks, Endpoint::Api, self.config.concurrency).await?;
         let (at_once, batch, due_by) = match flow {
-            Flow::Lanes(at_once) => (at_once, i64::from(self.config.batch), self.keeper.clock().now()),
+            Flow::Open(at_once) => (at_once, i64::from(self.config.batch), self.keeper.clock().now()),
             // A canary may come from a lane that still pauses.
             Flow::Canary => (under_way + 1, 1, DateTime::<Utc>::MAX_UTC),
             Flow::Closed(until) => {
@@ -153,7 +153,7 @@ impl Dispatch {
             Ok(_) => evidence.answered(),
             Err(failure) => evidence.failed(&failure),
         }
-        self.outages.weigh(Provider::Quickbooks, connection.id, &evidence).await
+        self.outages.weigh(Provider::Quickbooks, Endpoint::Api, connection.id, &evidence).await
     }
 
     /// How long nothing is due.
@@ -166,7 +166,7 @@ impl Dispatch {
         }
         let mut conn = self.pool.acquire().await?;
         let due = lanes::next_due(&mut conn).await?;
-        let canary = store::outages::latest(&mut conn, Provider::Quickbooks).await?;
+        let canary = store::outages::latest(&mut conn, Provider::Quickbooks, Endpoint::Api).await?;
         let canary_at = canary.filter(|outage| outage.closed_at.is_none()).map(|outage| outage.canary_at);
         let now = self.keeper.clock().now();
         let until = canary_at.or(due).map(|at| (at - now).to_std().unwrap_or_default());
@@ -189,7 +189,7 @@ impl Dispatch {
         let mut report = Report::default();
         let mut evidence = Evidence::default();
         let leave = self.work(api, &lane, batch, &mut report, &mut evidence).await?;
-        self.outages.weigh(Provider::Quickbooks, lane.connection_id, &evidence).await?;
+        self.outages.weigh(Provider::Quickbooks, Endpoint::Api, lane.connection_id, &evidence).await?;
         if let Some(leave) = leave {
             let mut conn = self.pool.acquire().await?;
             lanes::release(&mut conn, &lane, leave, self.keeper.clock().now()).await?;

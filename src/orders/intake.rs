@@ -28,7 +28,7 @@ use crate::{
     },
     outage::{Evidence, OutageWatch},
     provider::{
-        Failure, Provider, Providers, Verdict,
+        Endpoint, Failure, Provider, Providers, Verdict,
         hubspot::{self, Contact, LineItem, MAX_PAGE, OrderRecord, Related},
     },
     retry::{Backoff, later},
@@ -186,7 +186,7 @@ impl Intake {
                 (None, self.retry_at(&claim, failure.retry_after))
             }
         };
-        self.outages.weigh(Provider::Hubspot, claim.connection_id, &evidence).await?;
+        self.outages.weigh(Provider::Hubspot, Endpoint::Api, claim.connection_id, &evidence).await?;
         let mut conn = self.pool.acquire().await?;
         intakes::release(&mut conn, &claim, poll_at, received.is_none()).await?;
         Ok(received)

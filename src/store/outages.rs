@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Error;
-use crate::provider::Provider;
+use crate::provider::{Endpoint, Provider};
 
 /// A provider-wide failure.
 #[derive(Clone, Debug, Serialize)]
@@ -15,6 +15,8 @@ pub struct Outage {
     pub id: Uuid,
     /// Whose.
     pub provider: Provider,
+    /// Which half of it.
+    pub endpoint: Endpoint,
     /// Since when.
     pub opened_at: DateTime<Utc>,
     /// What was seen.
@@ -36,7 +38,7 @@ pub struct Failures {
     pub since: DateTime<Utc>,
     /// How many companies met them.
     pub companies: i32,
-    /// How many companies could have met them: those that are connected.
+    /// How many companies could have met them: those whose grants may be fine.
     pub connected: i64,
 }
 
@@ -47,6 +49,7 @@ pub struct Failures {
 pub async fn count_failures(
     conn: &mut PgConnection,
     provider: Provider,
+    endpoint: Endpoint,
     connection_id: Uuid,
     failures: i32,
     message: &str,
@@ -55,21 +58,22 @@ pub async fn count_failures(
     Ok(sqlx::query_as!(
         Failures,
         r#"insert into provider_health as h
-               (provider, consecutive_failures, connection_ids, first_failure_at, last_failure_at, last_message)
-           values ($1, $2, array[$5::uuid], $3, $3, $4)
-           on conflict (provider) do update
+               (provider, endpoint, consecutive_failures, connection_ids, first_failure_at, last_failure_at, last_message)
+           values ($1, $6, $2, array[$5::uuid], $3, $3, $4)
+           on conflict (provider, endpoint) do update
                set consecutive_failures = h.consecutive_failures + $2, last_failure_at = $3, last_message = $4,
                    -- A handful says as much as thousands.
                    connection_ids = case when $5 = any(h.connection_ids) or cardinality(h.connection_ids) >= 10
                                          then h.connection_ids else h.connection_ids || $5 end
            returning consecutive_failures as count, first_failure_at as since,
                      cardinality(connection_ids) as "companies!",
-                     (select count(*) from connections c where c.provider = $1 and c.status = 'connected') as "connected!""#,
+                     (select count(*) from connections c where c.provider = $1 and c.status in ('connected', 'failing')) as "connected!""#,
         provider as Provider,
         failures,
         now,
         message,
-        connection_id
+        connection_id,
+        endpoint as Endpoint
     )
     .fetch_one(conn)
     .await?)
@@ -79,8 +83,14 @@ pub async fn count_failures(
 ///
 /// # Errors
 /// Database trouble.
-pub async fn clear_failures(conn: &mut PgConnection, provider: Provider) -> Result<(), Error> {
-    sqlx::query!("delete from provider_health where provider = $1", provider as Provider).execute(conn).await?;
+pub async fn clear_failures(conn: &mut PgConnection, provider: Provider, endpoint: Endpoint) -> Result<(), Error> {
+    sqlx::query!(
+        "delete from provider_health where provider = $1 and endpoint = $2",
+        provider as Provider,
+        endpoint as Endpoint
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -90,13 +100,14 @@ pub async fn clear_failures(conn: &mut PgConnection, provider: Provider) -> Resu
 /// Database trouble.
 pub async fn open(conn: &mut PgConnection, outage: &Outage) -> Result<bool, Error> {
     let done = sqlx::query!(
-        "insert into outages (id, provider, opened_at, evidence, canary_at) values ($1, $2, $3, $4, $5)
-         on conflict (provider) where closed_at is null do nothing",
+        "insert into outages (id, provider, opened_at, evidence, canary_at, endpoint) values ($1, $2, $3, $4, $5, $6)
+         on conflict (provider, endpoint) where closed_at is null do nothing",
         outage.id,
         outage.provider as Provider,
         outage.opened_at,
         outage.evidence,
-        outage.canary_at
+        outage.canary_at,
+        outage.endpoint as Endpoint
     )
     .execute(conn)
     .await?;
@@ -107,30 +118,54 @@ pub async fn open(conn: &mut PgConnection, outage: &Outage) -> Result<bool, Erro
 ///
 /// # Errors
 /// Database trouble.
-pub async fn close(conn: &mut PgConnection, provider: Provider, now: DateTime<Utc>) -> Result<Option<Outage>, Error> {
+pub async fn close(
+    conn: &mut PgConnection,
+    provider: Provider,
+    endpoint: Endpoint,
+    now: DateTime<Utc>,
+) -> Result<Option<Outage>, Error> {
     Ok(sqlx::query_as!(
         Outage,
-        r#"update outages set closed_at = $2 where provider = $1 and closed_at is null
-           returning id, provider as "provider: Provider", opened_at, evidence, canary_at, canaries, closed_at"#,
+        r#"update outages set closed_at = $2 where provider = $1 and endpoint = $3 and closed_at is null
+           returning id, provider as "provider: Provider", endpoint as "endpoint: Endpoint", opened_at, evidence,
+                  canary_at, canaries, closed_at"#,
         provider as Provider,
-        now
+        now,
+        endpoint as Endpoint
     )
     .fetch_optional(conn)
     .await?)
 }
 
-/// The latest outage of a provider, open or closed.
+/// The latest outage of a provider's half, open or closed.
 ///
 /// # Errors
 /// Database trouble.
-pub async fn latest(conn: &mut PgConnection, provider: Provider) -> Result<Option<Outage>, Error> {
+pub async fn latest(conn: &mut PgConnection, provider: Provider, endpoint: Endpoint) -> Result<Option<Outage>, Error> {
     Ok(sqlx::query_as!(
         Outage,
-        r#"select id, provider as "provider: Provider", opened_at, evidence, canary_at, canaries, closed_at
-           from outages where provider = $1 order by opened_at desc limit 1"#,
-        provider as Provider
+        r#"select id, provider as "provider: Provider", endpoint as "endpoint: Endpoint", opened_at, evidence,
+                  canary_at, canaries, closed_at
+           from outages where provider = $1 and endpoint = $2 order by opened_at desc limit 1"#,
+        provider as Provider,
+        endpoint as Endpoint
     )
     .fetch_optional(conn)
+    .await?)
+}
+
+/// Whether anything speaks against a provider's half: failures in a row, or an open outage.
+///
+/// # Errors
+/// Database trouble.
+pub async fn is_doubted(conn: &mut PgConnection, provider: Provider, endpoint: Endpoint) -> Result<bool, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"select exists (select from provider_health where provider = $1 and endpoint = $2)
+               or exists (select from outages where provider = $1 and endpoint = $2 and closed_at is null) as "doubted!""#,
+        provider as Provider,
+        endpoint as Endpoint
+    )
+    .fetch_one(conn)
     .await?)
 }
 
@@ -164,7 +199,8 @@ pub async fn take_canary(
 pub async fn recent(conn: &mut PgConnection, limit: i64) -> Result<Vec<Outage>, Error> {
     Ok(sqlx::query_as!(
         Outage,
-        r#"select id, provider as "provider: Provider", opened_at, evidence, canary_at, canaries, closed_at
+        r#"select id, provider as "provider: Provider", endpoint as "endpoint: Endpoint", opened_at, evidence,
+                  canary_at, canaries, closed_at
            from outages order by closed_at is null desc, opened_at desc limit $1"#,
         limit
     )

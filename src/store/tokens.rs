@@ -3,6 +3,10 @@
 //! A claim sets a lease and a new fence and opens the spend's row, in one committed statement. Every later write names
 //! the generation and the fence it was claimed with; when it meets no row, somebody else has moved on and the write is
 //! void. Only `replace` (a fresh authorization) and a reply that had to wait do not need the fence.
+//!
+//! A lease that ran out is not claimed at once: its holder may have a reply in hand that could not be stored because the
+//! database was away, and this may be the moment at which it came back. The first who notices re-leases the row to nobody
+//! (`TAKEOVER`) for a while; who claims after that takes over. The holder's fence still stands meanwhile.
 
 use std::time::Duration;
 
@@ -10,8 +14,12 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Error;
+use super::{Error, connections::Status, spends::Outcome};
 use crate::provider::Provider;
+
+/// Who holds a lease that ran out, for as long as it is left to its former holder. No daemon is called like this: their
+/// names hold a slash.
+const TAKEOVER: &str = "takeover";
 
 /// A refresh token that is ours to spend until the lease runs out.
 #[derive(Debug)]
@@ -36,6 +44,10 @@ pub struct Claim {
     pub refresh_hard_expires_at: Option<DateTime<Utc>>,
     /// Failed renewals since the last good one.
     pub failures: i32,
+    /// The connection's status when it was claimed.
+    pub status: Status,
+    /// What came of the spend before this one.
+    pub last_outcome: Option<Outcome>,
     /// An earlier spend of this generation was sent and never answered.
     pub after_unknown: bool,
 }
@@ -82,10 +94,12 @@ macro_rules! claim {
                  select connection_id, generation, fence, refresh_fingerprint, $2, $1 from claimed
                  returning id, connection_id
              )
-             select k.connection_id as "connection_id!", c.provider as "provider: Provider",
+             select k.connection_id as "connection_id!", k.provider as "provider!: Provider",
                     k.generation as "generation!", k.fence as "fence!", o.id as "spend_id!",
                     k.refresh_sealed as "refresh_sealed!", k.issued_to as "issued_to!", k.refresh_expires_at, k.refresh_hard_expires_at,
-                    k.failures as "failures!",
+                    k.failures as "failures!", c.status as "status: Status",
+                    (select s.outcome from spends s where s.connection_id = k.connection_id
+                     order by s.id desc limit 1) as "last_outcome: Outcome",
                     exists (select from spends s
                             where s.connection_id = k.connection_id and s.generation = k.generation
                               and (s.finished_at is null or s.outcome = 'unknown')) as "after_unknown!"
@@ -100,25 +114,58 @@ macro_rules! claim {
     };
 }
 
-/// Claims up to `limit` tokens that are due, the earliest first. Rows that somebody else works on are left alone.
+/// Leaves leases that ran out to their holders for `pause` more, once: whoever has a reply that waited for the database
+/// stores it now. `true` when there were any.
+///
+/// # Errors
+/// Database trouble.
+pub async fn announce_takeovers(conn: &mut PgConnection, pause: Duration) -> Result<bool, Error> {
+    let done = sqlx::query!(
+        "update tokens set lease_until = clock_timestamp() + make_interval(secs => $1), leased_by = $2
+         where connection_id in (select connection_id from tokens
+                                 where lease_until < clock_timestamp() and leased_by <> $2 for update skip locked)",
+        pause.as_secs_f64(),
+        TAKEOVER
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Which tokens of a provider are taken up.
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
+    /// Whose.
+    pub provider: Provider,
+    /// Those whose turn came before this.
+    pub by: DateTime<Utc>,
+    /// No more than this.
+    pub limit: i64,
+}
+
+/// Claims tokens that are due, the earliest first. Rows that somebody else works on are left alone.
 ///
 /// # Errors
 /// Database trouble.
 pub async fn claim_due(
     conn: &mut PgConnection,
+    due: Due,
     now: DateTime<Utc>,
     daemon: &str,
     lease: Duration,
-    limit: i64,
 ) -> Result<Vec<Claim>, Error> {
     Ok(claim!(
         "select t.connection_id from tokens t
-         where t.renew_at <= $1 and (t.lease_until is null or t.lease_until < clock_timestamp())
-         order by t.renew_at limit $4",
+         where t.provider = $6 and t.renew_at <= $7
+           and (t.lease_until is null or (t.leased_by = $4 and t.lease_until < clock_timestamp()))
+         order by t.renew_at limit $5",
         now,
         daemon,
         lease,
-        limit
+        TAKEOVER,
+        due.limit,
+        due.provider as Provider,
+        due.by
     )
     .fetch_all(conn)
     .await?)
@@ -140,13 +187,14 @@ pub async fn claim_one(
 ) -> Result<Option<Claim>, Error> {
     Ok(claim!(
         "select t.connection_id from tokens t
-         where t.connection_id = $4 and t.generation = $5 and t.renew_at is not null
-           and (t.lease_until is null or t.lease_until < clock_timestamp())
-           and not exists (select from spends s where s.connection_id = $4 and s.generation = $5
-                           and s.finished_at > $6)",
+         where t.connection_id = $5 and t.generation = $6 and t.renew_at is not null
+           and (t.lease_until is null or (t.leased_by = $4 and t.lease_until < clock_timestamp()))
+           and not exists (select from spends s where s.connection_id = $5 and s.generation = $6
+                           and s.finished_at > $7)",
         now,
         daemon,
         lease,
+        TAKEOVER,
         connection_id,
         generation,
         quiet_since
@@ -252,10 +300,10 @@ pub async fn replace(
     new: &SealedTokens,
 ) -> Result<(), Error> {
     sqlx::query!(
-        "insert into tokens (connection_id, generation, access_sealed, refresh_sealed, refresh_fingerprint,
+        "insert into tokens (connection_id, provider, generation, access_sealed, refresh_sealed, refresh_fingerprint,
                              access_expires_at, refresh_expires_at, refresh_hard_expires_at, renewed_at, renew_at,
                              issued_to)
-         values ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         select $1, c.provider, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10 from connections c where c.id = $1
          on conflict (connection_id) do update
              set generation = tokens.generation + 1, access_sealed = $2, refresh_sealed = $3, refresh_fingerprint = $4,
                  access_expires_at = $5, refresh_expires_at = $6, refresh_hard_expires_at = $7, renewed_at = $8,
@@ -312,33 +360,47 @@ pub async fn access(conn: &mut PgConnection, connection_id: Uuid) -> Result<Opti
     .await?)
 }
 
-/// What the keeper waits for next.
-#[derive(Clone, Copy, Debug, Default)]
+/// What the keeper waits for next at one provider.
+#[derive(Clone, Copy, Debug)]
 pub struct Ahead {
+    /// Whose tokens.
+    pub provider: Provider,
     /// When the earliest token that nobody works on is due.
     pub due_at: Option<DateTime<Utc>>,
-    /// In how many seconds the first lease on a token that is due runs out, by the database's clock.
+    /// In how many seconds the first lease runs out, by the database's clock.
     pub lease_ends_in: Option<f64>,
     /// When the most overdue token was due, under lease or not.
     pub overdue_since: Option<DateTime<Utc>>,
+    /// While the provider's token endpoint is out: when it is probed next.
+    pub canary_at: Option<DateTime<Utc>>,
 }
 
-/// Looks ahead, by index.
+/// Looks ahead, by index, for every provider.
 ///
 /// # Errors
 /// Database trouble.
-pub async fn ahead(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Ahead, Error> {
+pub async fn ahead(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Vec<Ahead>, Error> {
     Ok(sqlx::query_as!(
         Ahead,
-        r#"select (select min(renew_at) from tokens
-                   where renew_at is not null and (lease_until is null or lease_until < clock_timestamp())) as due_at,
-                  (select extract(epoch from min(lease_until) - clock_timestamp())::float8 from tokens
-                   where renew_at <= $1 and lease_until >= clock_timestamp()) as lease_ends_in,
-                  (select min(renew_at) from tokens where renew_at <= $1) as overdue_since"#,
+        r#"select p.provider as "provider!: Provider",
+                  (select min(t.renew_at) from tokens t
+                   where t.provider = p.provider and t.renew_at is not null and t.lease_until is null) as due_at,
+                  (select extract(epoch from min(t.lease_until) - clock_timestamp())::float8 from tokens t
+                   where t.provider = p.provider and t.lease_until is not null) as lease_ends_in,
+                  (select min(t.renew_at) from tokens t
+                   where t.provider = p.provider and t.renew_at <= $1) as overdue_since,
+                  (select o.canary_at from outages o
+                   where o.provider = p.provider and o.endpoint = 'tokens' and o.closed_at is null) as canary_at
+           from (values ('quickbooks'), ('hubspot')) as p (provider)"#,
         now
     )
-    .fetch_one(conn)
+    .fetch_all(conn)
     .await?)
+}
+
+/// When the most overdue token was due that could be renewed now: those of a provider that is out only wait.
+pub fn late_since(ahead: &[Ahead]) -> Option<DateTime<Utc>> {
+    ahead.iter().filter(|one| one.canary_at.is_none()).filter_map(|one| one.overdue_since).min()
 }
 
 /// When a connection's tokens last changed.

@@ -36,7 +36,7 @@ pub(super) async fn metrics(State(web): State<Web>) -> Result<impl IntoResponse,
         .await?
         .into_iter()
         .filter(|outage| outage.closed_at.is_none())
-        .map(|outage| outage.provider)
+        .map(|outage| (outage.provider, outage.endpoint))
         .collect();
     web.metrics.set_levels(&connections, &by_order_status, &open);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -219,7 +219,7 @@ async fn alert_rows(conn: &mut PgConnection) -> Result<Vec<AlertRow>, store::Err
 
 fn outage_row(row: outages::Outage) -> OutageRow {
     OutageRow {
-        provider: row.provider,
+        name: row.endpoint.title(row.provider),
         opened_at: row.opened_at,
         closed_at: row.closed_at,
         evidence: row.evidence,

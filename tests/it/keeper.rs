@@ -1,13 +1,16 @@
 //! The keeper against the sandbox: what it renews, what it keeps, what it judges.
 
+mod outage;
+mod takeover;
+
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use lamplighter::{
-    keeper::{Report, spool::Spool},
+    keeper::Report,
     provider::{Cause, Provider},
-    sandbox::{Outage, Rotation, Scope, TokenOutcome},
-    store::{connections::Status, tokens},
+    sandbox::{Outage, Rotation, Scope, TokenOutcome, World},
+    store::connections::Status,
     vault::Vault,
 };
 
@@ -81,7 +84,7 @@ async fn an_omitted_refresh_token_and_lifetime_keep_the_old_token_and_assume_a_l
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_is_down_burns_nothing_and_is_tried_again_with_growing_pauses() {
-    let (app, _) = TestApp::connected().await;
+    let (app, _) = TestApp::connected_with(&[("outage.open_after", "1000")]).await;
     for outage in [Outage::Status503, Outage::Html] {
         app.sandbox.switch(Provider::Quickbooks, |switches| {
             switches.outage = outage;
@@ -244,58 +247,15 @@ async fn daemons_divide_the_work_and_never_spend_one_token_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_between_claim_and_reply_is_taken_over_when_its_lease_runs_out() {
-    let (app, _) = TestApp::connected().await;
-    app.advance(minutes(40));
-    let claims = {
-        let mut conn = app.conn().await;
-        tokens::claim_due(&mut conn, app.clock.now(), "crashed", Duration::from_secs(600), 10).await.unwrap()
-    };
-    assert_eq!(claims.len(), 2);
-    assert_eq!(app.app.keeper.round().await.unwrap().spent(), 0, "a lease is respected");
-    let idle = app.app.keeper.idle_for().await.unwrap();
-    assert!(
-        idle > Duration::from_secs(500) && idle <= Duration::from_secs(600),
-        "sleeps until the lease ends: {idle:?}"
-    );
-    app.execute("update tokens set lease_until = clock_timestamp() - interval '1 second'").await;
-    assert_eq!(app.app.keeper.idle_for().await.unwrap(), Duration::ZERO);
-    assert_eq!(app.app.keeper.round().await.unwrap().renewed, 2);
-    let abandoned =
-        "select count(*) from spends where daemon = 'crashed' and outcome = 'unknown' and rule = 'lease_ran_out'";
-    assert_eq!(app.count(abandoned).await, 2);
-
-    // The crashed one wakes up and finds its fence passed: its late success and its late verdict are both void.
-    let claim = &claims[0];
-    let late = tokens::SealedTokens {
-        access_sealed: "late".to_owned(),
-        refresh_sealed: "late".to_owned(),
-        refresh_fingerprint: "late".to_owned(),
-        access_expires_at: app.clock.now(),
-        refresh_expires_at: None,
-        refresh_hard_expires_at: None,
-        renewed_at: app.clock.now(),
-        renew_at: app.clock.now(),
-    };
-    let mut conn = app.conn().await;
-    assert!(!tokens::keep(&mut conn, claim.connection_id, claim.generation, Some(claim.fence), &late).await.unwrap());
-    assert!(!tokens::keep(&mut conn, claim.connection_id, claim.generation, None, &late).await.unwrap());
-    assert!(!tokens::release(&mut conn, claim, app.clock.now(), true).await.unwrap());
-    assert!(!tokens::rest(&mut conn, claim.connection_id, claim.generation, Some(claim.fence)).await.unwrap());
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_is_void_when_somebody_renewed_meanwhile() {
     let (app, account) = TestApp::connected().await;
-    app.sandbox.switch(Provider::Quickbooks, |switches| switches.latency = Duration::from_millis(300));
+    app.sandbox.switch(Provider::Quickbooks, |switches| switches.latency = Duration::from_secs(2));
     app.advance(minutes(40));
     // The grant is replaced while the keeper's spend of the old one is under way, and the old one is refused.
     let renewing = app.app.keeper.round();
     let reconnecting = async {
-        let spending = app
-            .sandbox
-            .wait_until(Duration::from_secs(5), |world| world.is_spending(Provider::Quickbooks).then_some(()));
-        spending.await.expect("the keeper spends");
+        let spent = |world: &World| (world.token_calls(Provider::Quickbooks).len() > 1).then_some(());
+        app.sandbox.wait_until(Duration::from_secs(5), spent).await.expect("the keeper spends");
         app.sandbox.switch(Provider::Quickbooks, |switches| switches.latency = Duration::ZERO);
         app.connect(&account, Provider::Quickbooks, REALM).await;
     };
@@ -325,52 +285,6 @@ async fn one_row_that_does_not_open_is_set_aside_and_delays_no_other() {
     let mails = app.mails(1).await;
     assert!(mails[0].to.iter().all(|to| to.contains(OPERATOR)));
     assert!(mails[0].text.contains("deadbeef"), "the missing key is named: {}", mails[0].text);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reply_that_arrived_while_the_database_was_away_waits_on_disk_and_is_replayed() {
-    let (app, _) = TestApp::connected().await;
-    app.sandbox.switch(Provider::Quickbooks, |switches| {
-        switches.rotation = Rotation::EveryCall;
-        switches.latency = Duration::from_millis(300);
-    });
-    app.advance(minutes(40));
-    // The database goes away for this daemon between the spend and the commit.
-    let cut = app.second_daemon().await;
-    let closing = async {
-        let spending = app
-            .sandbox
-            .wait_until(Duration::from_secs(5), |world| world.is_spending(Provider::Quickbooks).then_some(()));
-        spending.await.expect("the keeper spends");
-        cut.pool.close().await;
-    };
-    let (round, ()) = tokio::join!(cut.keeper.round(), closing);
-    assert!(round.is_err(), "{round:?}");
-    let spool = Spool::open(&app.directory.path().join("spool")).unwrap();
-    assert!(!spool.is_empty(), "the rotated token is on disk");
-    let files: String = spool_files(&app).into_iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
-    assert!(!files.contains("RT1-"), "and it is sealed");
-    let files = spool_files(&app);
-    let kept: Vec<_> = files.iter().map(|path| (path, std::fs::read(path).unwrap())).collect();
-    app.app.keeper.round().await.unwrap();
-    assert!(spool.is_empty());
-    // A crash before the file was removed replays it once more: the ledger must not forget what it brought.
-    kept.iter().for_each(|(path, reply)| std::fs::write(path, reply).unwrap());
-    app.app.keeper.round().await.unwrap();
-    assert!(spool.is_empty());
-    assert_eq!(app.count("select count(*) from spends where outcome = 'discarded'").await, 0);
-    let row = app.connection(Provider::Quickbooks).await;
-    assert_eq!((row.status, row.generation), (Status::Connected, 2));
-    app.sandbox.switch(Provider::Quickbooks, |switches| switches.latency = Duration::ZERO);
-    app.advance(minutes(40));
-    app.app.keeper.round().await.unwrap();
-    assert_eq!(app.connection(Provider::Quickbooks).await.generation, 3, "the replayed token works");
-    app.execute("update tokens set lease_until = null").await;
-    app.leaves_something_open();
-}
-
-fn spool_files(app: &TestApp) -> Vec<std::path::PathBuf> {
-    std::fs::read_dir(app.directory.path().join("spool")).unwrap().flatten().map(|entry| entry.path()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

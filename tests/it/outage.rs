@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use lamplighter::{
     outage::{Flow, OutageWatch},
-    provider::Provider::Quickbooks,
+    provider::{Endpoint, Provider::Quickbooks},
     sandbox::{Outage, Scope},
 };
 
@@ -104,17 +104,17 @@ async fn after_it_the_flow_ramps_up() {
     app.app.intake.round().await.unwrap();
     app.app.dispatch.round().await.unwrap();
     let watch = OutageWatch::new(app.app.pool.clone(), app.clock.clone(), app.config.outage.clone(), None);
-    let flow = || watch.flow(Quickbooks, 4);
+    let flow = || watch.flow(Quickbooks, Endpoint::Api, 4);
     assert_eq!(flow().await.unwrap(), Flow::Closed(canary_at(&app).await));
     app.mails(1).await;
     app.quickbooks(|switches| switches.outage = Outage::None);
     app.advance(minutes(1));
     app.app.dispatch.round().await.unwrap();
-    assert_eq!(flow().await.unwrap(), Flow::Lanes(1));
+    assert_eq!(flow().await.unwrap(), Flow::Open(1));
     app.advance(TimeDelta::seconds(30));
-    assert_eq!(flow().await.unwrap(), Flow::Lanes(2));
+    assert_eq!(flow().await.unwrap(), Flow::Open(2));
     app.advance(TimeDelta::seconds(30));
-    assert_eq!(flow().await.unwrap(), Flow::Lanes(4));
+    assert_eq!(flow().await.unwrap(), Flow::Open(4));
     app.mails(2).await;
 }
 
@@ -159,8 +159,9 @@ async fn a_week(outage: Outage, scope: Scope) {
         app.rounds().await;
     }
     assert_eq!(posted(&app, &customers), placed);
-    assert_eq!(app.count("select count(*) from outages").await, 1);
-    let mails = app.mails(2).await;
+    let halves = if scope == Scope::Both { 2 } else { 1 };
+    assert_eq!(app.count("select count(*) from outages").await, halves, "token endpoint and API are watched apart");
+    let mails = app.mails(2 * halves as usize).await;
     assert!(mails.iter().all(|mail| mail.to == [OPERATOR]), "no owner hears of it");
 }
 

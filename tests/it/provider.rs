@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response};
-use lamplighter::provider::{HttpOptions, Providers, Settings};
+use lamplighter::provider::{HttpOptions, KeepAlive, Providers, Settings};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -106,6 +106,7 @@ fn settings(base: &Url) -> Settings {
         introspect_url: Some(base.join("/introspect").unwrap()),
         api_url: base.clone(),
         api_version: "2026-09".into(),
+        keep_alive: KeepAlive::Access,
     }
 }
 

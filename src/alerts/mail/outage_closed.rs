@@ -6,13 +6,18 @@ use super::{
     Rendered,
     letter::{Letter, Section, Tone},
 };
-use crate::{provider::Provider, words};
+use crate::{
+    provider::{Endpoint, Provider},
+    words,
+};
 
 /// The all-clear that closes what an [`super::OutageOpened`] opened.
 #[derive(Clone, Copy, Debug)]
 pub struct OutageClosed {
     /// Who answers again.
     pub provider: Provider,
+    /// Which half of it.
+    pub endpoint: Endpoint,
     /// When the outage began.
     pub since: DateTime<Utc>,
     /// When it ended.
@@ -24,9 +29,10 @@ pub struct OutageClosed {
 impl OutageClosed {
     /// The mail in both its parts.
     pub fn render(&self) -> Result<Rendered, askama::Error> {
-        let title = self.provider.title();
+        let title = self.endpoint.title(self.provider);
         let lasted = words::span(self.until - self.since);
         let flow = match (self.provider, self.waiting_orders) {
+            _ if self.endpoint == Endpoint::Tokens => "The renewals that waited are made up for now.".to_owned(),
             (Provider::Hubspot, 0) => "What came in meanwhile is being fetched now, each order once.".to_owned(),
             (_, 0) => "No order had to wait.".to_owned(),
             (_, 1) => "The order that waited is being sent now, once.".to_owned(),
@@ -39,7 +45,7 @@ impl OutageClosed {
             subject: format!("Outage at {title} is over after {lasted}"),
             preheader: flow.clone(),
             tone: Tone::Good,
-            heading: format!("{title} answers again"),
+            heading: words::capitalised(&format!("{title} answers again")),
             greeting: None,
             opening: vec![format!("The outage at {title} is over after {lasted}.")],
             meaning: Some(Section::new("What this means", [format!("{flow} There is nothing to do.")])),
@@ -47,7 +53,7 @@ impl OutageClosed {
             button: None,
             next: None,
             facts: vec![
-                ("Provider", title.to_owned()),
+                ("Provider", words::capitalised(&title)),
                 ("From", words::instant(self.since)),
                 ("Until", words::instant(self.until)),
                 ("Orders that waited", words::number(self.waiting_orders)),

@@ -6,7 +6,10 @@ use super::{
     Rendered,
     letter::{Letter, Section, Tone},
 };
-use crate::{provider::Provider, words};
+use crate::{
+    provider::{Endpoint, Provider},
+    words,
+};
 
 /// The most characters of evidence that are repeated.
 const EVIDENCE_LENGTH: usize = 300;
@@ -16,6 +19,8 @@ const EVIDENCE_LENGTH: usize = 300;
 pub struct OutageOpened<'a> {
     /// Who is out.
     pub provider: Provider,
+    /// Which half of it.
+    pub endpoint: Endpoint,
     /// Since when.
     pub since: DateTime<Utc>,
     /// Why we think so.
@@ -27,30 +32,32 @@ pub struct OutageOpened<'a> {
 impl OutageOpened<'_> {
     /// The mail in both its parts.
     pub fn render(&self) -> Result<Rendered, askama::Error> {
-        let title = self.provider.title();
+        let title = self.endpoint.title(self.provider);
         let status_page = match self.provider {
             Provider::Quickbooks => "status.developer.intuit.com",
             Provider::Hubspot => "status.hubspot.com",
         };
         let waiting = match self.waiting_orders {
-            0 => "No order waits for it yet.".to_owned(),
-            1 => "1 order waits for it now.".to_owned(),
-            n => format!("{} wait for it now.", words::count(n, "order")),
+            _ if self.endpoint == Endpoint::Tokens => String::new(),
+            0 => " No order waits for it yet.".to_owned(),
+            1 => " 1 order waits for it now.".to_owned(),
+            n => format!(" {} wait for it now.", words::count(n, "order")),
         };
         Letter {
             subject: format!("Outage at {title} since {}", words::instant(self.since)),
-            preheader: format!("{} There is nothing to do.", self.whose_orders()),
+            preheader: format!("{} There is nothing to do.", self.what_waits()),
             tone: Tone::Notice,
-            heading: format!("{title} is out"),
+            heading: words::capitalised(&format!("{title} is out")),
             greeting: None,
-            opening: vec![format!("{title} does not answer as it should. This is what we saw:"), {
-                words::line(self.evidence, EVIDENCE_LENGTH)
-            }],
+            opening: vec![
+                words::capitalised(&format!("{title} does not answer as it should. This is what we saw:")),
+                words::line(self.evidence, EVIDENCE_LENGTH),
+            ],
             meaning: Some(Section::new(
                 "What this means",
                 [format!(
-                    "{} {waiting} No connection changes its state because of it, and owners are not mailed.",
-                    self.whose_orders()
+                    "{}{waiting} No connection changes its state because of it, and owners are not mailed.",
+                    self.what_waits()
                 )],
             )),
             steps: Vec::new(),
@@ -59,12 +66,13 @@ impl OutageOpened<'_> {
                 "What happens next, by itself",
                 [format!(
                     "One probe asks {title} again, with growing pauses. When it answers, the flow starts slowly and then \
-                     drains the queue, and you get an all-clear. There is nothing to do; {title} reports its own state at \
-                     {status_page}."
+                     works off what waited, and you get an all-clear. There is nothing to do; {} reports its own state at \
+                     {status_page}.",
+                    self.provider.title()
                 )],
             )),
             facts: vec![
-                ("Provider", title.to_owned()),
+                ("Provider", words::capitalised(&title)),
                 ("Since", words::instant(self.since)),
                 ("Waiting orders", words::number(self.waiting_orders)),
             ],
@@ -73,10 +81,16 @@ impl OutageOpened<'_> {
         .render()
     }
 
-    fn whose_orders(&self) -> &'static str {
-        match self.provider {
-            Provider::Quickbooks => "Orders wait here and use up no attempts, however long it lasts.",
-            Provider::Hubspot => "New orders stay in HubSpot and are fetched afterwards, however long it lasts.",
+    fn what_waits(&self) -> &'static str {
+        match (self.endpoint, self.provider) {
+            (Endpoint::Tokens, _) => {
+                "Renewals wait, however long it lasts. Access tokens work until they run out; orders that need a new one \
+                 wait."
+            }
+            (Endpoint::Api, Provider::Quickbooks) => "Orders wait here and use up no attempts, however long it lasts.",
+            (Endpoint::Api, Provider::Hubspot) => {
+                "New orders stay in HubSpot and are fetched afterwards, however long it lasts."
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
-use crate::provider::{Cause, Provider};
+use crate::provider::{Cause, Endpoint, Provider};
 
 const CAUSES: [Cause; 7] = [
     Cause::Revoked,
@@ -80,6 +80,7 @@ fn operator_fault_resolved() -> OperatorFaultResolved<'static> {
 fn outage_opened() -> OutageOpened<'static> {
     OutageOpened {
         provider: Provider::Quickbooks,
+        endpoint: Endpoint::Api,
         since: at("2026-11-21T22:30:00Z"),
         evidence: "6 of 6 calls from 4 companies failed within 2 min: HTTP 503 (5), no answer in time (1).",
         waiting_orders: 48,
@@ -89,6 +90,7 @@ fn outage_opened() -> OutageOpened<'static> {
 fn outage_closed() -> OutageClosed {
     OutageClosed {
         provider: Provider::Quickbooks,
+        endpoint: Endpoint::Api,
         since: at("2026-11-21T22:30:00Z"),
         until: at("2026-11-22T03:45:00Z"),
         waiting_orders: 1480,
@@ -109,6 +111,8 @@ fn all() -> Vec<(String, Rendered)> {
     mails.push(("operator_fault_resolved".to_owned(), operator_fault_resolved().render().unwrap()));
     mails.push(("outage_opened".to_owned(), outage_opened().render().unwrap()));
     mails.push(("outage_closed".to_owned(), outage_closed().render().unwrap()));
+    let tokens = OutageOpened { endpoint: Endpoint::Tokens, ..outage_opened() };
+    mails.push(("outage_opened_tokens".to_owned(), tokens.render().unwrap()));
     mails
 }
 
@@ -146,6 +150,7 @@ fn subjects_tell_mails_apart() {
     Lamplighter setup fault resolved: QuickBooks (invalid_client)
     Outage at QuickBooks since 21 Nov 2026, 22:30 UTC
     Outage at QuickBooks is over after 5 h 15 min
+    Outage at the token endpoint of QuickBooks since 21 Nov 2026, 22:30 UTC
     ");
 }
 

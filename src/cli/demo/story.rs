@@ -12,7 +12,7 @@ use super::{HUB, REALM, Sabotage};
 use crate::{
     app::App,
     cli::output::say,
-    provider::Provider,
+    provider::{Endpoint, Provider},
     sandbox::{Mail, NewContact, NewLine, NewOrder, Outage, Sandbox, Scope, Visitor},
     store::{
         accounts::{self, Account},
@@ -259,7 +259,7 @@ impl Story {
         let what = if open { "an open outage" } else { "a closed outage" };
         self.until(what, || async {
             let mut conn = self.app.pool.acquire().await?;
-            let latest = outages::latest(&mut conn, Provider::Quickbooks).await?;
+            let latest = outages::latest(&mut conn, Provider::Quickbooks, Endpoint::Api).await?;
             Ok(latest.filter(|outage| outage.closed_at.is_none() == open))
         })
         .await

@@ -256,8 +256,8 @@ pub struct AlertRow {
 /// One provider-wide failure.
 #[derive(Clone, Debug)]
 pub struct OutageRow {
-    /// Who is or was out.
-    pub provider: Provider,
+    /// What is or was out, such as `QuickBooks` or `the token endpoint of HubSpot`.
+    pub name: String,
     /// Since when.
     pub opened_at: DateTime<Utc>,
     /// Until when; open when absent.

@@ -196,7 +196,7 @@ pub(super) fn bad_evening() -> StatusPage {
         ),
         alerts: alerts().into(),
         outages: vec![OutageRow {
-            provider: Provider::Quickbooks,
+            name: "QuickBooks".to_owned(),
             opened_at: ago(26),
             closed_at: None,
             evidence: "6 of 6 calls from 4 companies failed within 2 min: HTTP 503 (5), no answer in time (1)."

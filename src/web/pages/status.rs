@@ -63,7 +63,7 @@ impl StatusPage {
             return (Tone::Bad, format!("{} {verb}", words::count(lapsed, "connection")));
         }
         if let Some(outage) = self.outages.rows.iter().find(|outage| outage.closed_at.is_none()) {
-            return (Tone::Warn, format!("{} is out; its orders wait", outage.provider.title()));
+            return (Tone::Warn, format!("Outage of {}; what needs it waits", outage.name));
         }
         if failing > 0 {
             let verb = if failing == 1 { "fails" } else { "fail" };

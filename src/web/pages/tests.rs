@@ -146,7 +146,7 @@ fn the_headline_names_the_worst() {
     page.checks.clear();
     assert_eq!(title(&page), "1 connection waits for its owner");
     page.connection_counts.lapsed = 0;
-    assert_eq!(title(&page), "QuickBooks is out; its orders wait");
+    assert_eq!(title(&page), "Outage of QuickBooks; what needs it waits");
     page.outages.rows[0].closed_at = Some(now());
     assert_eq!(title(&page), "1 connection fails to renew");
     page.connection_counts.failing = 0;

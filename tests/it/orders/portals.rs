@@ -91,6 +91,7 @@ async fn while_hubspot_is_down_the_cursor_stands_and_then_catches_up() {
     app.rounds().await;
     assert_eq!(app.numbers(REALM), placed);
     assert_eq!(app.connection(Hubspot).await.status, Status::Connected);
+    assert!(app.mails(2).await.iter().all(|mail| mail.subject.contains("token endpoint of HubSpot")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -148,6 +148,6 @@ async fn metrics_are_open_metrics_text_with_the_levels_of_now() {
     assert_eq!(value("lamplighter_spends", "provider=\"quickbooks\",outcome=\"renewed\""), Some(1.0));
     assert_eq!(value("lamplighter_spends", "provider=\"hubspot\",outcome=\"dead_grant\""), Some(1.0));
     assert_eq!(value("lamplighter_mails", "outcome=\"sent\""), Some(1.0));
-    assert_eq!(value("lamplighter_outage_open", "provider=\"quickbooks\""), Some(0.0));
+    assert_eq!(value("lamplighter_outage_open", "provider=\"quickbooks\",endpoint=\"tokens\""), Some(0.0));
     assert_eq!(value("lamplighter_keeper_lateness_seconds", ""), Some(0.0));
 }

@@ -1,0 +1,120 @@
+//! One provider's share of a round: claim what is due, spend side by side, and weigh what the answers say of the provider.
+//!
+//! Each spend is a task of its own: it goes on, and gives its database connection back, while the round claims more.
+
+use tokio::task::{JoinError, JoinSet};
+use tracing::debug;
+
+use super::{Keeper, Report, renewal::Ended};
+use crate::{
+    outage::{Evidence, Flow},
+    provider::{Endpoint, Provider},
+    store::{
+        self,
+        spends::Outcome,
+        tokens::{self, Claim, Due},
+    },
+};
+
+/// Why a token is spent now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It is due, or somebody needs it.
+    Own,
+    /// It asks for all others whether the provider is back.
+    Canary,
+}
+
+impl Keeper {
+    pub(super) async fn round_at(&self, provider: Provider) -> Result<Report, store::Error> {
+        let mut report = Report::default();
+        let mut under_way = JoinSet::new();
+        let mut trouble = None;
+        loop {
+            if trouble.is_none() && !self.stopping.is_cancelled() {
+                match self.claim(provider, under_way.len(), &mut report).await {
+                    Ok((claims, turn)) => {
+                        for claim in claims {
+                            let keeper = self.clone();
+                            under_way.spawn(async move { keeper.renew(claim, turn).await });
+                        }
+                    }
+                    Err(cause) => trouble = Some(cause),
+                }
+            }
+            // After trouble too what is under way is waited for: it has been spent.
+            let Some(first) = under_way.join_next().await else { break };
+            let mut batch = vec![first];
+            while let Some(next) = under_way.try_join_next() {
+                batch.push(next);
+            }
+            let batch: Vec<_> = batch.into_iter().filter_map(unless_panicked).collect();
+            batch.iter().for_each(|ended| report.count(ended.outcome));
+            if let Err(cause) = self.weigh(provider, &batch).await {
+                trouble.get_or_insert(cause);
+            }
+        }
+        if let Some(cause) = trouble {
+            return Err(cause);
+        }
+        if report.renewed > 0 {
+            self.resolve_operator_faults(provider).await?;
+        }
+        Ok(report)
+    }
+
+    /// Claims as many tokens as may be spent beside those under way. No more than that: a lease must not run while its
+    /// token waits for its turn.
+    async fn claim(
+        &self,
+        provider: Provider,
+        under_way: usize,
+        report: &mut Report,
+    ) -> Result<(Vec<Claim>, Turn), store::Error> {
+        // A statement for a few is better than one for each; the last ones under way may take their time.
+        if under_way * 2 > self.config.concurrency {
+            return Ok((Vec::new(), Turn::Own));
+        }
+        report.replayed += self.replay_spool(Some(provider)).await?;
+        let now = self.clock.now();
+        let (turn, by, limit) = match self.outages.flow(provider, Endpoint::Tokens, self.config.concurrency).await? {
+            Flow::Open(at_once) => (Turn::Own, now, at_once.saturating_sub(under_way)),
+            // Whichever comes first, due or not.
+            Flow::Canary => (Turn::Canary, chrono::DateTime::<chrono::Utc>::MAX_UTC, 1),
+            Flow::Closed(until) => {
+                debug!(%provider, %until, "the token endpoint is out: renewals wait");
+                (Turn::Own, now, 0)
+            }
+        };
+        if limit == 0 {
+            return Ok((Vec::new(), turn));
+        }
+        let due = Due { provider, by, limit: i64::try_from(limit).unwrap_or(i64::MAX) };
+        let mut conn = self.pool.acquire().await?;
+        Ok((tokens::claim_due(&mut conn, due, now, &self.daemon, self.config.lease).await?, turn))
+    }
+
+    /// Tells the outage watch what spends showed.
+    pub(super) async fn weigh(&self, provider: Provider, ended: &[Ended]) -> Result<(), store::Error> {
+        let answered = ended.iter().find(|one| one.outcome == Outcome::Renewed || one.evidence.is_answered());
+        if let Some(one) = answered {
+            let mut evidence = Evidence::default();
+            evidence.answered();
+            self.outages.weigh(provider, Endpoint::Tokens, one.connection_id, &evidence).await?;
+        }
+        for one in ended.iter().filter(|one| !one.evidence.is_answered()) {
+            self.outages.weigh(provider, Endpoint::Tokens, one.connection_id, &one.evidence).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A task that panicked takes its round down with it, as if it had run there: a bug must be seen.
+fn unless_panicked(ended: Result<Option<Ended>, JoinError>) -> Option<Ended> {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(ended) => ended,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // Nobody aborts these tasks but the end of the runtime.
+        Err(Err(_cancelled)) => None,
+    }
+}
