@@ -6,6 +6,9 @@ pub mod clock;
 /// How long to wait before the next try.
 pub mod retry;
 
+/// The work of one round, side by side.
+pub mod crew;
+
 /// How times, counts and names are said to people.
 pub mod words;
 

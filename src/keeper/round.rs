@@ -1,12 +1,10 @@
 //! One provider's share of a round: claim what is due, spend side by side, and weigh what the answers say of the provider.
-//!
-//! Each spend is a task of its own: it goes on, and gives its database connection back, while the round claims more.
 
-use tokio::task::{JoinError, JoinSet};
 use tracing::debug;
 
 use super::{Keeper, Report, renewal::Ended};
 use crate::{
+    crew::Crew,
     outage::{Evidence, Flow},
     provider::{Endpoint, Provider},
     store::{
@@ -28,7 +26,7 @@ pub(super) enum Turn {
 impl Keeper {
     pub(super) async fn round_at(&self, provider: Provider) -> Result<Report, store::Error> {
         let mut report = Report::default();
-        let mut under_way = JoinSet::new();
+        let mut under_way = Crew::default();
         let mut trouble = None;
         loop {
             if trouble.is_none() && !self.stopping.is_cancelled() {
@@ -36,19 +34,17 @@ impl Keeper {
                     Ok((claims, turn)) => {
                         for claim in claims {
                             let keeper = self.clone();
-                            under_way.spawn(async move { keeper.renew(claim, turn).await });
+                            under_way.begin(async move { keeper.renew(claim, turn).await });
                         }
                     }
                     Err(cause) => trouble = Some(cause),
                 }
             }
             // After trouble too what is under way is waited for: it has been spent.
-            let Some(first) = under_way.join_next().await else { break };
-            let mut batch = vec![first];
-            while let Some(next) = under_way.try_join_next() {
-                batch.push(next);
+            if under_way.is_empty() {
+                break;
             }
-            let batch: Vec<_> = batch.into_iter().filter_map(unless_panicked).collect();
+            let batch: Vec<_> = under_way.ended().await.into_iter().flatten().collect();
             batch.iter().for_each(|ended| report.count(ended.outcome));
             if let Err(cause) = self.weigh(provider, &batch).await {
                 trouble.get_or_insert(cause);
@@ -106,15 +102,5 @@ impl Keeper {
             self.outages.weigh(provider, Endpoint::Tokens, one.connection_id, &one.evidence).await?;
         }
         Ok(())
-    }
-}
-
-/// A task that panicked takes its round down with it, as if it had run there: a bug must be seen.
-fn unless_panicked(ended: Result<Option<Ended>, JoinError>) -> Option<Ended> {
-    match ended.map_err(JoinError::try_into_panic) {
-        Ok(ended) => ended,
-        Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        // Nobody aborts these tasks but the end of the runtime.
-        Err(Err(_cancelled)) => None,
     }
 }

@@ -5,7 +5,6 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::Notify;
@@ -18,6 +17,7 @@ use super::{
 };
 use crate::{
     config,
+    crew::Crew,
     keeper::{
         Keeper,
         access::{LiveToken, Unavailable},
@@ -83,29 +83,36 @@ impl Dispatch {
     pub async fn round(&self) -> Result<Report, store::Error> {
         let mut report = Report::default();
         let Some(api) = self.providers.quickbooks() else { return Ok(report) };
-        let mut under_way = FuturesUnordered::new();
+        let mut under_way = Crew::default();
         let mut trouble = None;
         loop {
             if trouble.is_none() && !self.stopping.is_cancelled() {
                 match self.claim(api, under_way.len()).await {
                     Ok((claims, batch)) => {
-                        under_way.extend(claims.into_iter().map(|claim| self.lane(api, claim, batch)));
+                        for claim in claims {
+                            let dispatch = self.clone();
+                            under_way.begin(async move { dispatch.lane(claim, batch).await });
+                        }
                     }
                     Err(cause) => trouble = Some(cause),
                 }
             }
             // A lane that is done makes room for the next at once: a slow company holds up nobody else. After trouble too
             // those under way are waited for: to abandon one would leave an outcome unknown.
-            match under_way.next().await {
-                None => return trouble.map_or(Ok(report), Err),
-                Some(Ok(done)) => {
-                    report.posted += done.posted;
-                    report.parked += done.parked;
-                    report.held += done.held;
+            if under_way.is_empty() {
+                return trouble.map_or(Ok(report), Err);
+            }
+            for ended in under_way.ended().await {
+                match ended {
+                    Ok(done) => {
+                        report.posted += done.posted;
+                        report.parked += done.parked;
+                        report.held += done.held;
+                    }
+                    Err(cause) if cause.is_away() => trouble = Some(cause),
+                    // Its lease runs out; the other lanes go on.
+                    Err(cause) => error!(error = crate::telemetry::chain(&cause), "a lane failed and is tried again"),
                 }
-                Some(Err(cause)) if cause.is_away() => trouble = Some(cause),
-                // Its lease runs out; the other lanes go on.
-                Some(Err(cause)) => error!(error = crate::telemetry::chain(&cause), "a lane failed and is tried again"),
             }
         }
     }
@@ -185,8 +192,9 @@ impl Dispatch {
         self.wake.notify_one();
     }
 
-    async fn lane(&self, api: quickbooks::Api<'_>, lane: lanes::Claim, batch: i64) -> Result<Report, store::Error> {
+    async fn lane(&self, lane: lanes::Claim, batch: i64) -> Result<Report, store::Error> {
         let mut report = Report::default();
+        let Some(api) = self.providers.quickbooks() else { return Ok(report) };
         let mut evidence = Evidence::default();
         let leave = self.work(api, &lane, batch, &mut report, &mut evidence).await?;
         self.outages.weigh(Provider::Quickbooks, Endpoint::Api, lane.connection_id, &evidence).await?;

@@ -9,7 +9,6 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::Notify;
@@ -22,6 +21,7 @@ use super::{
 };
 use crate::{
     config,
+    crew::Crew,
     keeper::{
         Keeper,
         access::{LiveToken, Unavailable},
@@ -106,27 +106,34 @@ impl Intake {
     /// Database trouble; cursors stand where the last stored order is.
     pub async fn round(&self) -> Result<Report, store::Error> {
         let mut report = Report::default();
-        let mut under_way = FuturesUnordered::new();
+        let mut under_way = Crew::default();
         let mut trouble = None;
         loop {
             let free = PORTALS_AT_ONCE.saturating_sub(under_way.len());
             if free > 0 && trouble.is_none() && !self.stopping.is_cancelled() {
                 match self.claim(free).await {
-                    Ok(claims) => under_way.extend(claims.into_iter().map(|claim| self.portal(claim))),
+                    Ok(claims) => {
+                        for claim in claims {
+                            let intake = self.clone();
+                            under_way.begin(async move { intake.portal(claim).await });
+                        }
+                    }
                     Err(cause) => trouble = Some(cause),
                 }
             }
-            match under_way.next().await {
-                None => return trouble.map_or(Ok(report), Err),
-                Some(Ok(Some(received))) => {
-                    report.portals += 1;
-                    report.received += received;
-                }
-                Some(Ok(None)) => report.failed += 1,
-                Some(Err(cause)) if cause.is_away() => trouble = Some(cause),
-                // Its lease runs out; the other portals go on.
-                Some(Err(cause)) => {
-                    error!(error = crate::telemetry::chain(&cause), "a portal failed and is read again");
+            if under_way.is_empty() {
+                return trouble.map_or(Ok(report), Err);
+            }
+            for ended in under_way.ended().await {
+                match ended {
+                    Ok(Some(received)) => {
+                        report.portals += 1;
+                        report.received += received;
+                    }
+                    Ok(None) => report.failed += 1,
+                    Err(cause) if cause.is_away() => trouble = Some(cause),
+                    // Its lease runs out; the other portals go on.
+                    Err(cause) => error!(error = crate::telemetry::chain(&cause), "a portal failed and is read again"),
                 }
             }
         }
