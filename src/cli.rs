@@ -63,7 +63,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon
-    Serve,
+    Serve(serve::Options),
     /// Customers and their owners
     #[command(subcommand)]
     Account(account::Command),
@@ -116,9 +116,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<u8> {
     let sources =
         || Sources { demo: false, file: config.clone().or_else(usual_config), env: environment(), flags: set.clone() };
     match command {
-        Command::Serve => {
+        Command::Serve(options) => {
             let (config, warnings) = Config::load(sources())?;
-            serve::run(config, warnings).await
+            serve::run(config, warnings, &options).await
         }
         Command::Account(command) => command.run(quiet(load(sources())?)).await,
         Command::Connection(command) => command.run(quiet(load(sources())?)).await,

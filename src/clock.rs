@@ -12,24 +12,34 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// Tells the time: the machine's, or a test's.
 #[derive(Clone, Debug, Default)]
-pub struct Clock(Option<Arc<AtomicI64>>);
+pub struct Clock {
+    hands: Option<Arc<AtomicI64>>,
+    /// How wrong the machine's clock is made to be, for tests.
+    skew: TimeDelta,
+}
 
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        Self(None)
+        Self::default()
+    }
+
+    /// The machine's clock, wrong by `skew`.
+    #[cfg(feature = "failpoints")]
+    pub fn skewed(skew: TimeDelta) -> Self {
+        Self { hands: None, skew }
     }
 
     /// A clock that stands still at `start` until [`Clock::advance`] moves it. Clones share the hands.
     pub fn fixed(start: DateTime<Utc>) -> Self {
-        Self(Some(Arc::new(AtomicI64::new(start.timestamp_micros()))))
+        Self { hands: Some(Arc::new(AtomicI64::new(start.timestamp_micros()))), ..Self::default() }
     }
 
     /// The current time, in whole microseconds as Postgres stores them.
     pub fn now(&self) -> DateTime<Utc> {
         #[expect(clippy::disallowed_methods, reason = "this is the clock's home")]
-        let micros = match &self.0 {
-            None => Utc::now().timestamp_micros(),
+        let micros = match &self.hands {
+            None => (Utc::now() + self.skew).timestamp_micros(),
             Some(hands) => hands.load(Ordering::SeqCst),
         };
         DateTime::from_timestamp_micros(micros).unwrap_or(DateTime::<Utc>::MAX_UTC)
@@ -37,7 +47,7 @@ impl Clock {
 
     /// Moves a fixed clock forward by `by`. The machine's clock is not ours to move: there it does nothing.
     pub fn advance(&self, by: TimeDelta) {
-        if let Some(hands) = &self.0 {
+        if let Some(hands) = &self.hands {
             hands.fetch_add(by.num_microseconds().unwrap_or(0), Ordering::SeqCst);
         }
     }

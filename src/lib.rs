@@ -15,6 +15,9 @@ pub mod words;
 /// TOML, environment and secret files become one typed configuration.
 pub mod config;
 
+/// Places where a test lets the process die.
+pub mod failpoint;
+
 /// Seals and opens secrets at rest, signs links.
 pub mod vault;
 

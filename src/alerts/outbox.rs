@@ -209,6 +209,7 @@ impl Outbox {
         };
         match sent {
             Ok(()) => {
+                crate::failpoint::reach("mail_sent");
                 self.note_sent(claim).await?;
                 self.metrics.count_mail("sent");
                 info!(mail_id = %claim.id, alert_id = %claim.alert_id, step = ?claim.step, "mail handed over");

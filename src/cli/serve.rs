@@ -15,7 +15,36 @@ use crate::{
     vault::Vault,
 };
 
-pub(super) async fn run(config: Config, warnings: Vec<String>) -> anyhow::Result<u8> {
+/// Nothing but what tests add: everything else is configuration.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Makes this daemon's clock wrong by so much, such as `90s` or `-90s`.
+    #[cfg(feature = "failpoints")]
+    #[arg(long, hide = true, value_parser = skew, default_value = "0s", allow_hyphen_values = true)]
+    clock_skew: chrono::TimeDelta,
+}
+
+impl Options {
+    #[cfg(feature = "failpoints")]
+    fn clock(&self) -> Clock {
+        Clock::skewed(self.clock_skew)
+    }
+
+    #[cfg(not(feature = "failpoints"))]
+    #[expect(clippy::unused_self, reason = "there is nothing to set outside of tests")]
+    fn clock(&self) -> Clock {
+        Clock::system()
+    }
+}
+
+#[cfg(feature = "failpoints")]
+fn skew(text: &str) -> anyhow::Result<chrono::TimeDelta> {
+    let (behind, length) = text.strip_prefix('-').map_or((false, text), |length| (true, length));
+    let length = chrono::TimeDelta::from_std(humantime::parse_duration(length)?)?;
+    Ok(if behind { -length } else { length })
+}
+
+pub(super) async fn run(config: Config, warnings: Vec<String>, options: &Options) -> anyhow::Result<u8> {
     crate::telemetry::start(config.log.format, &config.log.filter);
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -27,13 +56,13 @@ pub(super) async fn run(config: Config, warnings: Vec<String>) -> anyhow::Result
     Vault::load(&config.vault.keys_file)?;
     let listener = listen(&config).await?;
     let database = Database::open(&config, false).await?;
-    let end = daemon(&config, &database, listener).await;
+    let end = daemon(&config, &database, listener, options.clock()).await;
     database.close().await?;
     Ok(if end? == End::Asked { DONE } else { FAILED })
 }
 
-async fn daemon(config: &Config, database: &Database, listener: TcpListener) -> anyhow::Result<End> {
-    let app = App::build(config, database.pool.clone(), Clock::system(), &[]).await?;
+async fn daemon(config: &Config, database: &Database, listener: TcpListener, clock: Clock) -> anyhow::Result<End> {
+    let app = App::build(config, database.pool.clone(), clock, &[]).await?;
     let mut supervisor = Supervisor::new(app.stopping.clone(), grace(config));
     app.background(&mut supervisor, listener, database);
     lifecycle::ready();

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
+    failpoint,
     provider::{Cause, Failure},
     store::{self, accounts, alerts, connections, orders, tokens},
 };
@@ -70,6 +71,7 @@ pub async fn declare(
             recipient: Some(&owner.owner_email),
         };
         alerts::open(conn, &alert, now).await?;
+        failpoint::reach("lapse_declared");
         warn!(connection_id = %id, provider = %failure.provider, cause = ?grounds.cause, rule = failure.rule,
             code = failure.code, correlation_id = failure.correlation_id,
             "connection lapsed: its owner is mailed a link that reconnects it");

@@ -17,6 +17,7 @@ use super::{
     spool::SpooledReply,
 };
 use crate::{
+    failpoint,
     outage::Evidence,
     provider::{Cause, Failure, Grant, KeepAlive, Provider, Verdict},
     retry::later,
@@ -77,6 +78,7 @@ impl Keeper {
     }
 
     async fn spend(&self, claim: &Claim, turn: Turn, evidence: &mut Evidence) -> Result<Outcome, store::Error> {
+        failpoint::reach("claimed");
         if let Some(fault) = self.issued_to_another(claim.provider, &claim.issued_to) {
             return self.judge(claim, turn, &fault).await;
         }
@@ -85,6 +87,7 @@ impl Keeper {
             Ok(token) => token,
             Err(cause) => return self.set_aside(claim, &cause).await,
         };
+        failpoint::reach("opened");
         match self.providers.refresh(claim.provider, &refresh_token).await {
             Ok(grant) => {
                 evidence.answered();
@@ -111,6 +114,7 @@ impl Keeper {
     }
 
     async fn keep(&self, claim: &Claim, grant: &Grant, spent: &SecretString) -> Result<Outcome, store::Error> {
+        failpoint::reach("replied");
         let now = self.clock.now();
         let new = self.seal(claim.connection_id, claim.provider, grant, spent, now);
         let stored = async {
@@ -131,6 +135,7 @@ impl Keeper {
                 return Err(cause);
             }
         };
+        failpoint::reach("kept");
         let reply = Reply { status: Some(200), correlation_id: grant.correlation_id.clone(), ..Reply::default() };
         let outcome = if kept == Kept::Void { Outcome::Discarded } else { Outcome::Renewed };
         // Nothing was wrong and nothing is to be mended: the ledger is all that is left to write.
@@ -151,6 +156,7 @@ impl Keeper {
             alerts::resolve(&mut tx, &set_aside_incident(claim), &json!({}), now).await?;
         }
         tx.commit().await?;
+        failpoint::reach("finished");
         Ok(outcome)
     }
 
@@ -193,6 +199,7 @@ impl Keeper {
         };
         let refused = match self.spool.add(&reply) {
             Ok(()) => {
+                failpoint::reach("spooled");
                 warn!(error = %crate::telemetry::chain(cause),
                     "renewed, but the database is away: the reply waits on disk and is stored when it is back");
                 return;
@@ -258,6 +265,7 @@ impl Keeper {
             correlation_id: failure.correlation_id.clone(),
         };
         spends::finish(&mut tx, claim.spend_id, outcome, &reply, now).await?;
+        failpoint::reach("judged");
         tx.commit().await?;
         Ok(outcome)
     }

@@ -4,6 +4,7 @@ use tracing::{error, warn};
 
 use super::{Keeper, lapse, spool::SpooledReply};
 use crate::{
+    failpoint,
     provider::Provider,
     store::{
         self,
@@ -27,6 +28,7 @@ impl Keeper {
             }
             match self.replay(reply).await {
                 Ok(outcome) => {
+                    failpoint::reach("replayed");
                     self.spool.remove(&entry);
                     self.metrics.count_spend(reply.provider, outcome);
                     replayed += u32::from(outcome == Outcome::Renewed);

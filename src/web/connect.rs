@@ -196,6 +196,7 @@ impl Web {
             Ok(grant) => self.company_id(provider, &grant, realm_id).await.map(|company_id| (grant, company_id)),
             Err(failure) => Err(failure),
         };
+        crate::failpoint::reach("code_exchanged");
         match exchanged {
             Ok((grant, company_id)) => self.store(&begun, &grant, company_id, restart).boxed().await,
             Err(failure) => {
@@ -343,6 +344,7 @@ impl Web {
             Provider::Hubspot => intakes::open(&mut tx, id, now).await?,
         }
         lapse::resolve(&mut tx, id, now).await?;
+        crate::failpoint::reach("connect_stored");
         tx.commit().await?;
         Ok(connected)
     }
