@@ -11,6 +11,7 @@ mod state;
 
 mod levers;
 mod switches;
+mod trouble;
 
 mod ledger;
 
@@ -56,11 +57,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 pub use self::{
-    ledger::{Document, TokenCall, TokenOutcome},
+    ledger::{Document, Ending, TokenCall, TokenOutcome},
     mailbox::Mail,
     portal::{NewContact, NewLine, NewOrder},
     state::World,
     switches::{Outage, Rotation, Scope, Switches},
+    trouble::{TokenTrouble, Trouble},
     visitor::{Visit, Visitor},
 };
 use crate::{clock::Clock, provider::Provider};

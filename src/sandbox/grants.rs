@@ -10,16 +10,17 @@ mod spending;
 use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
 
 pub(super) use self::{
     lookup::{Closed, Sight},
-    spending::take_one,
+    spending::{Arrival, take_one},
 };
 use super::{
-    ledger::TokenCall,
+    ledger::{Ending, TokenCall},
     switches::{Rotation, Switches},
 };
-use crate::provider::Provider;
+use crate::{provider::Provider, vault};
 
 /// How long a code can wait to be exchanged.
 const CODE_LIFETIME: TimeDelta = TimeDelta::minutes(10);
@@ -35,7 +36,11 @@ pub(super) struct Grants {
     pub(super) concurrent_spends: u64,
     pub(super) api_calls: u64,
     pub(super) oauth_calls: u64,
+    /// Refresh token values on their way right now.
+    spending: u64,
     codes: HashMap<String, Code>,
+    /// Which refresh token value has which fingerprint.
+    fingerprints: HashMap<String, String>,
     families: Vec<Family>,
     refresh: HashMap<String, Refresh>,
     access: HashMap<String, Access>,
@@ -59,6 +64,7 @@ struct Family {
     refresh_dead: bool,
     /// No access token works any more either.
     access_dead: bool,
+    ending: Option<Ending>,
 }
 
 struct Refresh {
@@ -66,6 +72,7 @@ struct Refresh {
     issued_at: DateTime<Utc>,
     replaced_at: Option<DateTime<Utc>>,
     in_flight: u32,
+    fingerprint: String,
 }
 
 struct Access {
@@ -117,7 +124,9 @@ impl Grants {
             concurrent_spends: 0,
             api_calls: 0,
             oauth_calls: 0,
+            spending: 0,
             codes: HashMap::new(),
+            fingerprints: HashMap::new(),
             families: Vec::new(),
             refresh: HashMap::new(),
             access: HashMap::new(),
@@ -152,7 +161,7 @@ impl Grants {
         let found = self.codes.get(code).ok_or(Refusal::Code)?;
         if let Some(family) = found.spent {
             if self.provider == Provider::Quickbooks {
-                self.kill(family);
+                self.kill(family, Ending::Reused);
             }
             return Err(Refusal::Code);
         }
@@ -174,6 +183,7 @@ impl Grants {
             current: String::new(),
             refresh_dead: false,
             access_dead: false,
+            ending: None,
         });
         if let Some(code) = self.codes.get_mut(code) {
             code.spent = Some(family);
@@ -198,13 +208,10 @@ impl Grants {
         if [left(switches.refresh_lifetime, issued_at), hard_left].contains(&Some(Duration::ZERO)) {
             return Err(Refusal::Expired);
         }
-        let in_grace = replaced_at.is_none_or(|at| match switches.rotation {
-            Rotation::Daily { grace, .. } => !remaining(at, grace, now).is_zero(),
-            _ => false,
-        });
+        let in_grace = self.in_grace(replaced_at, now);
         if !in_grace || (peers > 0 && switches.reuse_revokes_family) {
             if switches.reuse_revokes_family {
-                self.kill(family);
+                self.kill(family, Ending::Reused);
             }
             return Err(Refusal::Replaced);
         }
@@ -218,6 +225,14 @@ impl Grants {
             self.rotate(family, now);
         }
         Ok(self.hand_out(family, rotated, now))
+    }
+
+    /// Whether a value is current, or was replaced so lately that it still works.
+    fn in_grace(&self, replaced_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+        replaced_at.is_none_or(|at| match self.switches.rotation {
+            Rotation::Daily { grace, .. } => !remaining(at, grace, now).is_zero(),
+            _ => false,
+        })
     }
 
     /// Makes a new refresh token value the family's current one.
@@ -234,7 +249,9 @@ impl Grants {
         if let Some(former) = self.refresh.get_mut(&former) {
             former.replaced_at = Some(now);
         }
-        self.refresh.insert(value, Refresh { family, issued_at: now, replaced_at: None, in_flight: 0 });
+        let fingerprint = vault::fingerprint(&SecretString::from(value.as_str()));
+        self.fingerprints.insert(fingerprint.clone(), value.clone());
+        self.refresh.insert(value, Refresh { family, issued_at: now, replaced_at: None, in_flight: 0, fingerprint });
     }
 
     fn hand_out(&mut self, family: usize, rotated: bool, now: DateTime<Utc>) -> Issued {
@@ -269,9 +286,12 @@ impl Grants {
             return false;
         };
         match self.provider {
-            Provider::Quickbooks => self.kill(family),
+            Provider::Quickbooks => self.kill(family, Ending::GivenBack),
             // HubSpot's access tokens outlive the refresh token.
-            Provider::Hubspot => self.families[family].refresh_dead = true,
+            Provider::Hubspot => {
+                self.families[family].refresh_dead = true;
+                self.families[family].ending.get_or_insert(Ending::GivenBack);
+            }
         }
         true
     }
@@ -280,11 +300,12 @@ impl Grants {
     pub(super) fn revoke_company(&mut self, company: &str) -> bool {
         let alive = |f: &Family| f.company == company && !(f.refresh_dead && f.access_dead);
         let doomed: Vec<_> = (0..self.families.len()).filter(|&i| alive(&self.families[i])).collect();
-        doomed.iter().for_each(|&family| self.kill(family));
+        doomed.iter().for_each(|&family| self.kill(family, Ending::Revoked));
         !doomed.is_empty()
     }
 
-    fn kill(&mut self, family: usize) {
+    fn kill(&mut self, family: usize, how: Ending) {
+        self.families[family].ending.get_or_insert(how);
         self.families[family].refresh_dead = true;
         self.families[family].access_dead = true;
     }

@@ -13,7 +13,7 @@ use super::{
     grants::{Issued, Refusal, Sight},
     state::World,
     switches::Switches,
-    tokens::{Dialect, Form, client},
+    tokens::{Carried, Dialect, Form, client},
     weather::{Correlation, Reply, answer},
 };
 use crate::provider::Provider;
@@ -33,13 +33,16 @@ pub(super) async fn token(
     body: String,
 ) -> Response {
     let form = Form::read(&body);
-    let (outcome, lost) = HUBSPOT.carry_out(&world, identify(&world, &form), &form).await;
+    let (outcome, leaving) = match HUBSPOT.carry_out(&world, identify(&world, &form), &form, &id).await {
+        Carried::Out(outcome, leaving) => (outcome, leaving),
+        Carried::Instead(response) => return response,
+    };
     let switches = world.switches(Provider::Hubspot);
     let reply = match outcome {
         Ok(issued) => (StatusCode::OK, grant(&issued, &switches)),
         Err(refused) => with_id(refused, &id),
     };
-    answer(reply, lost)
+    leaving.put_on(answer(reply, false))
 }
 
 /// `POST /oauth/{version}/token/introspect`

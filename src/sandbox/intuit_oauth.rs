@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     body::Bytes,
-    extract,
+    extract::{self, Extension},
     http::{
         HeaderMap, HeaderValue, StatusCode,
         header::{AUTHORIZATION, CACHE_CONTROL},
@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use super::{
     grants::{Issued, Refusal},
     state::World,
-    tokens::{Dialect, Form, client, named},
-    weather::{Reply, answer},
+    tokens::{Carried, Dialect, Form, client, named},
+    weather::{Correlation, Reply, answer},
 };
 use crate::provider::Provider;
 
@@ -32,6 +32,7 @@ const INTUIT: Dialect = Dialect {
 /// `POST /oauth2/v1/tokens/bearer`
 pub(super) async fn token(
     extract::State(world): extract::State<Arc<World>>,
+    Extension(Correlation(id)): Extension<Correlation>,
     headers: HeaderMap,
     body: String,
 ) -> Response {
@@ -39,11 +40,14 @@ pub(super) async fn token(
     // Credentials in two places are refused, as Intuit does.
     let twice = !form.get("client_id").is_empty() || !form.get("client_secret").is_empty();
     let identity = if twice { Err(stranger()) } else { identify(&world, &headers) };
-    let (outcome, lost) = INTUIT.carry_out(&world, identity, &form).await;
+    let (outcome, leaving) = match INTUIT.carry_out(&world, identity, &form, &id).await {
+        Carried::Out(outcome, leaving) => (outcome, leaving),
+        Carried::Instead(response) => return response,
+    };
     let hard = headers.get("x-include-refresh-token-hard-expires-in").is_some_and(|value| value == "true");
     let report = world.see(|state| state.grants(Provider::Quickbooks).switches.report_expires_in);
     let reply = outcome.map_or_else(|refused| refused, |issued| (StatusCode::OK, grant(&issued, hard, report)));
-    let mut response = answer(reply, lost);
+    let mut response = leaving.put_on(answer(reply, false));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
     response
 }

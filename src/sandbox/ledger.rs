@@ -7,6 +7,8 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::trouble::Trouble;
+
 /// One call of a token endpoint that named a grant type.
 #[derive(Clone, Debug, Serialize)]
 pub struct TokenCall {
@@ -22,6 +24,20 @@ pub struct TokenCall {
     pub in_flight_peers: u32,
     /// It was carried out and its reply was thrown away.
     pub reply_lost: bool,
+    /// The id that the reply carries, under which the daemon's own ledger knows the call.
+    pub correlation_id: String,
+    /// The grant that it was about: everything that descends from one consent has one number.
+    pub family: Option<usize>,
+    /// Fingerprint of the refresh token value that was spent.
+    pub spent: Option<String>,
+    /// Fingerprint of the refresh token value in the reply.
+    pub handed_out: Option<String>,
+    /// What happened to it on its way.
+    pub trouble: Option<Trouble>,
+    /// When it was answered, or its caller went away; absent while the value is being spent.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// The whole reply was written to the caller's connection.
+    pub delivered: bool,
 }
 
 /// What came of a token call.
@@ -34,6 +50,20 @@ pub enum TokenOutcome {
     Kept,
     /// Refused, with the provider's own code, such as `invalid_grant`.
     Refused(String),
+    /// Nothing was done: it hung, or something in front of the provider answered.
+    NotDone,
+}
+
+/// How a grant came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The customer disconnected the app, or connected it anew.
+    Revoked,
+    /// The app gave it back.
+    GivenBack,
+    /// A replaced value was spent, or one value twice at once, or a code.
+    Reused,
 }
 
 /// One sales receipt in a QuickBooks company.

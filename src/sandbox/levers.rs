@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
+use rand::{SeedableRng as _, rngs::StdRng};
 use serde_json::Value;
 
 use super::{
     books::{Books, Kind},
-    ledger::{Document, TokenCall},
+    ledger::{Document, Ending, TokenCall},
     mailbox::Mail,
     portal::{NewOrder, Portal},
     state::World,
@@ -66,6 +67,11 @@ impl World {
     /// Changes how a provider behaves.
     pub fn switch(&self, provider: Provider, change: impl FnOnce(&mut Switches)) {
         self.change(|state| change(&mut state.grants_mut(provider).switches));
+    }
+
+    /// Lets the trouble of single calls be drawn in the order that this seed gives.
+    pub fn seed(&self, seed: u64) {
+        self.change(|state| state.dice = StdRng::seed_from_u64(seed));
     }
 
     /// How a provider behaves.
@@ -140,6 +146,22 @@ impl World {
         self.see(|state| state.grants(provider).calls.clone())
     }
 
+    /// How many token calls got through to the provider.
+    pub fn token_call_count(&self, provider: Provider) -> usize {
+        self.see(|state| state.grants(provider).calls.len())
+    }
+
+    /// Whether the refresh token value with this fingerprint, spent now, would bring the company's tokens.
+    pub fn honours(&self, provider: Provider, company_id: &str, fingerprint: &str) -> bool {
+        let now = self.clock.now();
+        self.see(|state| state.grants(provider).honours(company_id, fingerprint, now))
+    }
+
+    /// How the grant of the refresh token value with this fingerprint ended, if it has.
+    pub fn ending(&self, provider: Provider, fingerprint: &str) -> Option<Ending> {
+        self.see(|state| state.grants(provider).ending_of(fingerprint))
+    }
+
     /// How often a refresh token value was spent while it was being spent already.
     pub fn concurrent_spends(&self) -> u64 {
         self.see(|state| Provider::ALL.iter().map(|provider| state.grants(*provider).concurrent_spends).sum())
@@ -173,5 +195,10 @@ impl World {
     /// The mails that arrived, oldest first.
     pub fn mails(&self) -> Vec<Mail> {
         self.see(|state| state.mailbox.mails.clone())
+    }
+
+    /// The mails that arrived after the one with this id, oldest first.
+    pub fn mails_after(&self, id: u64) -> Vec<Mail> {
+        self.see(|state| state.mailbox.mails.iter().filter(|mail| mail.id > id).cloned().collect())
     }
 }

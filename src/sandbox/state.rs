@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use rand::{SeedableRng as _, rngs::StdRng};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -35,6 +36,8 @@ pub(super) struct State {
     pub(super) books: BTreeMap<String, Books>,
     pub(super) portals: BTreeMap<String, Portal>,
     pub(super) mailbox: Mailbox,
+    /// Draws the trouble of single calls.
+    pub(super) dice: StdRng,
 }
 
 impl World {
@@ -45,6 +48,7 @@ impl World {
             books: BTreeMap::new(),
             portals: BTreeMap::new(),
             mailbox: Mailbox::default(),
+            dice: StdRng::seed_from_u64(rand::random()),
         };
         let (changed, _) = watch::channel(());
         Self { clock, http, smtp, stop: CancellationToken::new(), state: Mutex::new(state), changed }

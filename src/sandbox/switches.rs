@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::trouble::TokenTrouble;
 use crate::provider::Provider;
 
 /// How a provider behaves from now on.
@@ -52,6 +53,8 @@ pub struct Switches {
     /// How long a token call takes to answer; its work is done on arrival.
     #[serde(with = "span")]
     pub latency: Duration,
+    /// What happens to single token calls.
+    pub token_trouble: TokenTrouble,
     /// How long search takes to see a change (HubSpot).
     #[serde(with = "span")]
     pub indexing_delay: Duration,
@@ -140,6 +143,7 @@ impl Switches {
             lost_create_replies: 0,
             invalid_client: false,
             latency: Duration::ZERO,
+            token_trouble: TokenTrouble::default(),
             indexing_delay: Duration::ZERO,
             interactive: false,
         }
@@ -156,7 +160,7 @@ impl Switches {
 }
 
 /// Durations as a person writes them: `"90s"`, `"24h"`, or a number of seconds.
-mod span {
+pub(super) mod span {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -179,11 +183,11 @@ mod span {
         }
     }
 
-    pub(super) fn serialize<S: Serializer>(span: &Duration, out: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(span: &Duration, out: S) -> Result<S::Ok, S::Error> {
         out.collect_str(&humantime::format_duration(*span))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         Written::deserialize(from)?.read()
     }
 

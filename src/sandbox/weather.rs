@@ -19,9 +19,28 @@ use crate::provider::Provider;
 /// A status and a body of JSON.
 pub(super) type Reply = (StatusCode, Value);
 
-/// Put into a response whose sender must not see it.
+/// How a response leaves; put on it for the layer that holds the connection.
 #[derive(Clone, Copy)]
-struct Lost;
+pub(super) struct Leaving {
+    pub(super) way: Way,
+    /// The token call that is told when the whole of it is out.
+    pub(super) call: Option<usize>,
+}
+
+/// How much of a response its sender sees.
+#[derive(Clone, Copy)]
+pub(super) enum Way {
+    Whole,
+    Halved,
+    Lost,
+}
+
+impl Leaving {
+    pub(super) fn put_on(self, mut response: Response) -> Response {
+        response.extensions_mut().insert(self);
+        response
+    }
+}
 
 /// The id under which a provider's support would find this request.
 #[derive(Clone)]
@@ -47,7 +66,7 @@ pub(super) async fn at_hubspot(
     pass(Provider::Hubspot, &world, &cut, request, next).await
 }
 
-async fn pass(provider: Provider, world: &World, cut: &Cut, mut request: Request, next: Next) -> Response {
+async fn pass(provider: Provider, world: &Arc<World>, cut: &Cut, mut request: Request, next: Next) -> Response {
     let (id, header) = match provider {
         Provider::Quickbooks => (format!("1-{}-{}", random_hex(8), random_hex(24)), "intuit_tid"),
         Provider::Hubspot => (uuid::Uuid::new_v4().to_string(), "x-hubspot-correlation-id"),
@@ -63,8 +82,14 @@ async fn pass(provider: Provider, world: &World, cut: &Cut, mut request: Request
             StatusCode::GATEWAY_TIMEOUT.into_response()
         }
     };
-    if response.extensions().get::<Lost>().is_some() {
-        cut.pull();
+    match response.extensions().get::<Leaving>().copied() {
+        Some(Leaving { way: Way::Lost, .. }) => cut.pull(),
+        Some(Leaving { way: Way::Halved, .. }) => cut.halve(),
+        Some(Leaving { way: Way::Whole, call: Some(call) }) => {
+            let world = Arc::clone(world);
+            cut.when_written(move || world.change(|state| state.grants_mut(provider).delivered(call)));
+        }
+        Some(_) | None => (),
     }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HeaderName::from_static(header), id);
@@ -90,11 +115,9 @@ fn arrive(provider: Provider, world: &World, oauth: bool, id: &str) -> Front {
     }
     let mut response = match switches.outage {
         Outage::Hang => return Front::Hanging,
-        Outage::Html => Html(MAINTENANCE).into_response(),
-        Outage::Status503 => (StatusCode::SERVICE_UNAVAILABLE, Html(UNAVAILABLE)).into_response(),
-        Outage::None if switches.throttle => {
-            (StatusCode::TOO_MANY_REQUESTS, Json(throttled(provider, id))).into_response()
-        }
+        Outage::Html => maintenance(),
+        Outage::Status503 => unavailable(),
+        Outage::None if switches.throttle => too_many(provider, id),
         Outage::None => return Front::Open,
     };
     if let Some(wait) = switches.retry_after.filter(|_| switches.outage != Outage::Html) {
@@ -133,13 +156,25 @@ fn throttled(provider: Provider, id: &str) -> Value {
     }
 }
 
+/// 200 with a page of HTML.
+pub(super) fn maintenance() -> Response {
+    Html(MAINTENANCE).into_response()
+}
+
+/// 503 with a page of HTML from the gateway.
+pub(super) fn unavailable() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, Html(UNAVAILABLE)).into_response()
+}
+
+/// 429 in the provider's words.
+pub(super) fn too_many(provider: Provider, id: &str) -> Response {
+    (StatusCode::TOO_MANY_REQUESTS, Json(throttled(provider, id))).into_response()
+}
+
 /// The answer to a call; when it is lost its connection is cut instead.
 pub(super) fn answer((status, body): Reply, lost: bool) -> Response {
-    let mut response = (status, Json(body)).into_response();
-    if lost {
-        response.extensions_mut().insert(Lost);
-    }
-    response
+    let way = if lost { Way::Lost } else { Way::Whole };
+    Leaving { way, call: None }.put_on((status, Json(body)).into_response())
 }
 
 fn random_hex(length: usize) -> String {

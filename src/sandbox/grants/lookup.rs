@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::Grants;
+use super::{super::ledger::Ending, Grants, remaining};
 
 /// Why an access token opens nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,31 @@ impl Grants {
         let family = &self.families[token.family];
         let alive = !family.refresh_dead && token.replaced_at.is_none();
         alive.then_some(Sight { company: &family.company, scopes: &family.scopes, left: None })
+    }
+
+    /// Whether the value with this fingerprint, spent now, would bring this company's tokens.
+    pub(in crate::sandbox) fn honours(&self, company: &str, fingerprint: &str, now: DateTime<Utc>) -> bool {
+        let value = self.fingerprints.get(fingerprint).and_then(|value| self.refresh.get(value));
+        value.is_some_and(|token| {
+            let family = &self.families[token.family];
+            let over = |life: Option<Duration>, since| life.is_some_and(|life| remaining(since, life, now).is_zero());
+            family.company == company
+                && !family.refresh_dead
+                && self.in_grace(token.replaced_at, now)
+                && !over(self.switches.refresh_lifetime, token.issued_at)
+                && !over(self.switches.hard_lifetime, family.started_at)
+        })
+    }
+
+    /// How the grant of the value with this fingerprint ended, if it has.
+    pub(in crate::sandbox) fn ending_of(&self, fingerprint: &str) -> Option<Ending> {
+        let token = self.refresh.get(self.fingerprints.get(fingerprint)?)?;
+        self.families[token.family].ending
+    }
+
+    /// The grant that a refresh token value belongs to, and the value's fingerprint.
+    pub(in crate::sandbox) fn descent_of(&self, value: &str) -> Option<(usize, &str)> {
+        self.refresh.get(value).map(|token| (token.family, token.fingerprint.as_str()))
     }
 
     /// Companies with a grant that still works.
