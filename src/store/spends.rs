@@ -88,6 +88,23 @@ pub async fn finish(
     one_row("spend", id, done.rows_affected())
 }
 
+/// Closes what is still open for a connection that was authorized anew: nobody will take it up again. A reply that comes
+/// after all still finishes its row.
+///
+/// # Errors
+/// Database trouble.
+pub async fn abandon(conn: &mut PgConnection, connection_id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
+    sqlx::query!(
+        "update spends set finished_at = $2, outcome = 'unknown', rule = 'reconnected'
+         where connection_id = $1 and finished_at is null",
+        connection_id,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// A row of the ledger, for people.
 #[derive(Clone, Debug, Serialize)]
 pub struct Spend {

@@ -33,7 +33,7 @@ use crate::{
         connections::{self, Company, Connected, Connection, Status},
         intakes, lanes,
         oauth_states::{self, OauthState, Taken},
-        orders, tokens,
+        orders, spends, tokens,
     },
 };
 
@@ -339,6 +339,7 @@ impl Web {
         let sealed = self.keeper.seal(id, begun.provider, grant, refresh_token, now);
         let issued_to = self.providers.settings(begun.provider).map(Settings::identity).unwrap_or_default();
         tokens::replace(&mut tx, id, &issued_to, &sealed).await?;
+        spends::abandon(&mut tx, id, now).await?;
         match begun.provider {
             Provider::Quickbooks => lanes::open(&mut tx, id, now).await?,
             Provider::Hubspot => intakes::open(&mut tx, id, now).await?,
