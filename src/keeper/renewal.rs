@@ -142,6 +142,7 @@ impl Keeper {
         if kept == Kept::InTime && claim.status == Status::Connected && claim.last_outcome != Some(Outcome::SetAside) {
             let mut conn = self.pool.acquire().await?;
             spends::finish(&mut conn, claim.spend_id, outcome, &reply, now).await?;
+            failpoint::reach("finished");
             return Ok(outcome);
         }
         let mut tx = self.pool.begin().await?;
