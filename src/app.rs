@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret as _;
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::net::TcpListener;
@@ -25,7 +26,7 @@ use crate::{
     orders::{self, dispatch::Dispatch, intake::Intake},
     outage::OutageWatch,
     provider::{self, HttpOptions, Providers},
-    store::{self, embedded, vault_keys},
+    store::{self, embedded, mails, tokens, vault_keys},
     telemetry::Metrics,
     vault::{self, Place, Vault},
     web::{self, Web},
@@ -57,6 +58,15 @@ pub struct App {
     pub clock: Clock,
     /// Cancelled when nothing new may be begun.
     pub stopping: CancellationToken,
+}
+
+/// What one turn of the rounds did.
+#[derive(Clone, Copy, Debug)]
+pub struct Tended {
+    /// Tokens.
+    pub keeper: keeper::Report,
+    /// Mails.
+    pub outbox: outbox::Report,
 }
 
 /// The database of a configuration: a server of somebody else's, or our own for as long as this lives.
@@ -204,6 +214,25 @@ impl App {
             status_links: links.into(),
         };
         Ok(Self { pool, keeper, intake, dispatch, outbox, health, links: reconnect, web, clock, stopping })
+    }
+
+    /// One turn of every round that tends tokens and tells people, in the order in which data flows. Orders are left alone.
+    ///
+    /// # Errors
+    /// Database trouble.
+    pub async fn tend(&self) -> Result<Tended, store::Error> {
+        Ok(Tended { keeper: self.keeper.round().await?, outbox: self.outbox.round().await? })
+    }
+
+    /// When [`App::tend`] has something to do next, by the clock's time; `None` when nothing is planned.
+    ///
+    /// # Errors
+    /// Database trouble.
+    pub async fn tend_at(&self) -> Result<Option<DateTime<Utc>>, store::Error> {
+        let mut conn = self.pool.acquire().await?;
+        let ahead = tokens::ahead(&mut conn, self.clock.now()).await?;
+        let mail = mails::next_due(&mut conn).await?;
+        Ok(ahead.iter().filter_map(|one| one.canary_at.or(one.due_at)).chain(mail).min())
     }
 
     /// Everything that runs by itself.

@@ -15,6 +15,9 @@ mod output;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
+/// Years of token life in minutes, audited.
+#[cfg(feature = "sandbox")]
+pub mod simulate;
 
 use std::{
     path::{Path, PathBuf},
@@ -87,6 +90,9 @@ enum Command {
     /// Serve a simulated Intuit, HubSpot and mailbox
     #[cfg(feature = "sandbox")]
     Sandbox(sandbox::Options),
+    /// Run the keeper through months on a virtual clock and audit what it did
+    #[cfg(feature = "sandbox")]
+    Simulate(simulate::Options),
 }
 
 /// Runs the command that the arguments name.
@@ -130,6 +136,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Demo(options) => options.run(environment(), set).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox(options) => options.run().await,
+        #[cfg(feature = "sandbox")]
+        Command::Simulate(options) => options.run(environment(), set).await,
     }
 }
 

@@ -10,6 +10,7 @@
 mod state;
 
 mod levers;
+mod seeding;
 mod switches;
 mod trouble;
 
@@ -60,6 +61,7 @@ pub use self::{
     ledger::{Document, Ending, TokenCall, TokenOutcome},
     mailbox::Mail,
     portal::{NewContact, NewLine, NewOrder},
+    seeding::SeededGrant,
     state::World,
     switches::{Outage, Rotation, Scope, Switches},
     trouble::{TokenTrouble, Trouble},

@@ -45,6 +45,10 @@ pub mod mails;
 /// Which vault keys the database depends on.
 pub mod vault_keys;
 
+/// Everything at once, for whoever compares it with what really happened.
+#[cfg(feature = "sandbox")]
+pub mod audit;
+
 use std::time::Duration;
 
 use sqlx::{

@@ -163,6 +163,6 @@ fn configure(
 }
 
 /// A place for throwaway files that another user may pass through: never below root's home.
-fn scratch() -> PathBuf {
+pub(super) fn scratch() -> PathBuf {
     ["/var/tmp", "/tmp"].into_iter().map(PathBuf::from).find(|path| path.is_dir()).unwrap_or_else(std::env::temp_dir)
 }

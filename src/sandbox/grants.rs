@@ -5,6 +5,7 @@
 //! of HTTP, and every refusal is a word (`Refusal`) that a dialect turns into that provider's body.
 
 mod lookup;
+mod seeding;
 mod spending;
 
 use std::{collections::HashMap, time::Duration};

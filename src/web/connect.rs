@@ -325,7 +325,7 @@ impl Web {
     }
 
     /// One transaction: the connection, its tokens, its lane or its intake, and the end of its incident.
-    async fn store_once(
+    pub(crate) async fn store_once(
         &self,
         begun: &OauthState,
         grant: &Grant,

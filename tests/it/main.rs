@@ -16,3 +16,4 @@ mod process;
 mod provider;
 mod readme;
 mod sandbox;
+mod simulate;

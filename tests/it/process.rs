@@ -7,6 +7,7 @@ mod demo;
 mod life;
 mod mail;
 mod several;
+mod simulate;
 mod startup;
 mod usage;
 
