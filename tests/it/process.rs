@@ -277,7 +277,7 @@ impl Drop for Daemon {
     }
 }
 
-fn program(arguments: &[&str]) -> Command {
+pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lamplighter"));
     // Neither a proxy nor a setting of the developer's own takes part; Ctrl-C ends the tests, which end their daemons.
     command.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null()).process_group(0).args(arguments);
@@ -300,7 +300,7 @@ async fn run(mut command: Command) -> Said {
 }
 
 /// Below the ports that the system gives out by itself, so that no other test is given it meanwhile.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let base = 10_000 + u16::try_from(std::process::id() % 200).unwrap() * 100;
     std::iter::repeat_with(|| base + NEXT.fetch_add(1, Ordering::SeqCst))

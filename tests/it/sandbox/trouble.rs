@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use lamplighter::vault::fingerprint;
 use lamplighter::{
     clock::Clock,
     provider::Provider::{Hubspot, Quickbooks},
-    sandbox::{Error, Listen, Outage, Rotation, Sandbox, Scope},
+    sandbox::{Ending, Error, Listen, Outage, Rotation, Sandbox, Scope, TokenOutcome, TokenTrouble, Trouble},
 };
 use serde_json::{Value, json};
 
@@ -148,4 +149,55 @@ async fn stopping_frees_the_ports() {
     let again = Sandbox::start(Clock::system(), at).await.unwrap();
     assert_eq!(again.http_url(), url);
     again.stop().await;
+}
+
+#[tokio::test]
+async fn trouble_of_single_calls_is_carried_out_and_written_down() {
+    let town = Town::start().await;
+    let spent = town.connect(Quickbooks).await.text("refresh_token");
+    town.sandbox.switch(Quickbooks, |s| s.rotation = Rotation::EveryCall);
+    let form = [("grant_type", "refresh_token"), ("refresh_token", spent.as_str())];
+    let print = fingerprint(&spent.clone().into());
+    let honoured = || town.sandbox.honours(Quickbooks, REALM, &print);
+    let set = |trouble| town.sandbox.switch(Quickbooks, move |s| s.token_trouble = trouble);
+    let none = TokenTrouble::default();
+    for (trouble, status) in [
+        (TokenTrouble { unavailable: 1_000, ..none }, 503),
+        (TokenTrouble { throttled: 1_000, ..none }, 429),
+        (TokenTrouble { html: 1_000, ..none }, 200),
+    ] {
+        set(trouble);
+        let reply = town.token_request(Quickbooks, &form).send().await.unwrap();
+        assert_eq!(reply.status().as_u16(), status);
+        assert!(honoured(), "nothing was done");
+    }
+    set(TokenTrouble { hung_before: 1_000, ..none });
+    let hung = town.token_request(Quickbooks, &form).timeout(Duration::from_millis(200)).send().await;
+    assert!(hung.unwrap_err().is_timeout() && honoured());
+    let hung_up = |world: &lamplighter::sandbox::World| (!world.is_spending(Quickbooks)).then_some(());
+    town.sandbox.wait_until(Duration::from_secs(10), hung_up).await.expect("the client's end is seen");
+
+    set(TokenTrouble { truncated: 1_000, ..none });
+    let half = town.token_request(Quickbooks, &form).send().await.unwrap();
+    assert_eq!(half.status().as_u16(), 200);
+    half.bytes().await.unwrap_err();
+    assert!(!honoured(), "it was replaced");
+    set(none);
+    assert_eq!(town.spend(Quickbooks, &spent).await.status, 400);
+    assert_eq!(town.sandbox.ending(Quickbooks, &print), Some(Ending::Reused));
+
+    let calls: Vec<_> = town.sandbox.token_calls(Quickbooks).split_off(1);
+    let troubles: Vec<_> = calls.iter().map(|call| call.trouble).collect();
+    use Trouble::{Html, HungBefore, Throttled, Truncated, Unavailable};
+    let expected = [Unavailable, Throttled, Html, HungBefore, Truncated];
+    assert_eq!(troubles, expected.map(Some).into_iter().chain([None]).collect::<Vec<_>>());
+    let delivered: Vec<_> = calls.iter().map(|call| call.delivered).collect();
+    assert_eq!(delivered, [true, true, true, false, false, true]);
+    assert!(calls[..4].iter().all(|call| call.outcome == TokenOutcome::NotDone));
+    assert_eq!(calls[4].outcome, TokenOutcome::Rotated);
+    for call in &calls {
+        assert_eq!((call.spent.as_ref(), call.family), (Some(&print), Some(0)));
+        assert!(call.ended_at.is_some() && !call.correlation_id.is_empty(), "{call:?}");
+    }
+    assert!(calls[4].handed_out.is_some() && calls[4].handed_out != calls[4].spent);
 }
