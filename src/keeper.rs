@@ -22,6 +22,12 @@ mod replay;
 /// One spend, from claim to verdict.
 pub mod renewal;
 
+/// What our own clocks and ledger add to a refusal: pure.
+pub mod cause;
+
+/// One cheap look before an owner is told that a grant was ended.
+pub mod second_look;
+
 /// Declaring that only the owner can repair a connection.
 pub mod lapse;
 

@@ -8,6 +8,7 @@ pub mod hubspot;
 pub mod quickbooks;
 
 mod api;
+mod fields;
 mod http;
 mod oauth;
 mod reply;
@@ -17,9 +18,12 @@ mod verdict;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+/// No token and no client secret of a provider is shorter.
+const SHORTEST_SECRET: usize = 8;
 
 /// Who issued a grant.
 #[derive(
@@ -156,6 +160,17 @@ pub struct Grant {
     pub correlation_id: Option<String>,
 }
 
+impl Grant {
+    /// The same without a correlation id that echoes a secret, be it one that was sent or one that came.
+    fn hushed(mut self, sent: &[&SecretString]) -> Self {
+        let came = [Some(&self.access_token), self.refresh_token.as_ref()].into_iter().flatten();
+        let secrets: Vec<_> = came.chain(sent.iter().copied()).map(|secret| secret.expose_secret()).collect();
+        let shown = |id: &str| secrets.iter().any(|secret| secret.len() >= SHORTEST_SECRET && id.contains(secret));
+        self.correlation_id = self.correlation_id.take().filter(|id| !shown(id));
+        self
+    }
+}
+
 /// Why only the owner can repair a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
@@ -169,6 +184,8 @@ pub enum Cause {
     HardCapReached,
     /// The provider rotated the token and its reply never arrived.
     ReplyLost,
+    /// The grant lives, but a newer token of it, or a newer authorization, has taken the place of ours.
+    Replaced,
     /// The person who connected lost the rights in the company.
     PermissionLost,
     /// The company's own subscription with the provider lapsed.
@@ -185,6 +202,7 @@ impl Cause {
             Cause::InactivityExpired => "not renewed within the refresh window",
             Cause::HardCapReached => "hard cap reached",
             Cause::ReplyLost => "rotated, and the reply was lost",
+            Cause::Replaced => "replaced by another authorization",
             Cause::PermissionLost => "permission lost",
             Cause::SubscriptionLapsed => "subscription lapsed",
             Cause::PortalDeleted => "portal deleted",
@@ -234,6 +252,17 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The same without a secret that the provider echoed. Shorter ones are words that anybody may use.
+    fn hushed(mut self, secret: &SecretString) -> Self {
+        let secret = secret.expose_secret();
+        if secret.len() >= SHORTEST_SECRET {
+            self.message = self.message.replace(secret, "(hidden)");
+            self.code = self.code.filter(|code| !code.contains(secret));
+            self.correlation_id = self.correlation_id.filter(|id| !id.contains(secret));
+        }
+        self
+    }
+
     /// A failure that no reply speaks of: nothing came back, or the decision is our own.
     pub fn without_reply(
         provider: Provider,

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use super::second_look::SecondLook;
 use crate::{
     failpoint,
     provider::{Cause, Failure},
@@ -51,15 +52,31 @@ pub async fn declare(
     grounds: &Grounds<'_>,
     now: DateTime<Utc>,
 ) -> Result<Lapse, store::Error> {
+    declare_after(conn, grounds, None, now).await
+}
+
+/// The same after a second look, whose findings become part of the evidence.
+///
+/// # Errors
+/// Database trouble.
+pub async fn declare_after(
+    conn: &mut PgConnection,
+    grounds: &Grounds<'_>,
+    look: Option<&SecondLook>,
+    now: DateTime<Utc>,
+) -> Result<Lapse, store::Error> {
     let id = grounds.connection_id;
     if !tokens::rest(conn, id, grounds.generation, grounds.fence).await? {
         return Ok(Lapse::Moved);
     }
     let failure = grounds.failure;
-    let evidence = json!({
+    let mut evidence = json!({
         "operation": failure.operation, "rule": failure.rule, "status": failure.status, "code": failure.code,
         "correlation_id": failure.correlation_id, "generation": grounds.generation, "judged_at": now,
     });
+    if let Some(look) = look {
+        evidence["second_look"] = json!(look);
+    }
     if connections::lapse(conn, id, grounds.cause, &evidence, now).await? {
         let owner = accounts::of_connection(conn, id).await?;
         let alert = alerts::NewAlert {

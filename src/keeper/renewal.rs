@@ -11,15 +11,17 @@ use uuid::Uuid;
 
 use super::{
     Keeper,
+    cause::refine,
     lapse::{self, Grounds, Lapse},
     round::Turn,
     schedule,
+    second_look::SecondLook,
     spool::SpooledReply,
 };
 use crate::{
     failpoint,
     outage::Evidence,
-    provider::{Cause, Failure, Grant, KeepAlive, Provider, Verdict},
+    provider::{Failure, Grant, KeepAlive, Provider, Verdict},
     retry::later,
     store::{
         self, alerts,
@@ -224,6 +226,7 @@ impl Keeper {
     }
 
     async fn judge(&self, claim: &Claim, turn: Turn, failure: &Failure) -> Result<Outcome, store::Error> {
+        let look = self.second_look(claim, failure).await;
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
         let outcome = match failure.verdict {
@@ -250,10 +253,10 @@ impl Keeper {
                     connection_id: claim.connection_id,
                     generation: claim.generation,
                     fence: Some(claim.fence),
-                    cause: refine(cause, claim, now),
+                    cause: look.as_ref().map_or_else(|| refine(cause, claim, now), SecondLook::cause),
                     failure,
                 };
-                match lapse::declare(&mut tx, &grounds, now).await? {
+                match lapse::declare_after(&mut tx, &grounds, look.as_ref(), now).await? {
                     Lapse::Declared => Outcome::DeadGrant,
                     Lapse::Moved => Outcome::Adopted,
                 }
@@ -340,15 +343,4 @@ pub fn access_place(connection_id: Uuid) -> Place {
 
 fn set_aside_incident(claim: &Claim) -> String {
     format!("token_set_aside/{}", claim.connection_id)
-}
-
-/// A provider says "invalid" for every way a grant can die; our own evidence tells some of them apart.
-fn refine(cause: Cause, claim: &Claim, now: DateTime<Utc>) -> Cause {
-    let over = |end: Option<DateTime<Utc>>| end.is_some_and(|end| end <= now);
-    match cause {
-        Cause::Revoked if over(claim.refresh_hard_expires_at) => Cause::HardCapReached,
-        Cause::Revoked if over(claim.refresh_expires_at) => Cause::InactivityExpired,
-        Cause::Revoked if claim.after_unknown => Cause::ReplyLost,
-        other => other,
-    }
 }

@@ -50,7 +50,7 @@ impl Channel<'_> {
     ) -> BoxFuture<'a, Result<T, Failure>> {
         async move {
             let reply = self.reply(call, access, request).await?;
-            read(&reply).ok_or_else(|| verdict::judge_within(call, &reply, &self.settings.scopes))
+            read(&reply).ok_or_else(|| verdict::judge_within(call, &reply, &self.settings.scopes).hushed(access))
         }
         .boxed()
     }

@@ -1,4 +1,4 @@
-//! The wire: one request out, one whole reply in, and nothing decided about it.
+//! The wire: one request out, one reply in, and nothing decided about it.
 //!
 //! Two clients, because they carry different risks. The OAuth client reuses no connection: a spend must not ride on one
 //! that the other side has just closed, for then nobody could say whether the token was used. Neither client follows a
@@ -27,7 +27,7 @@ pub(super) struct Http {
     options: HttpOptions,
 }
 
-/// Why no whole reply is in hand.
+/// Why no reply is in hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lost {
     /// The request could not be put together, so it was not sent.
@@ -36,7 +36,7 @@ pub(super) enum Lost {
     NotReached,
     /// The other side's certificate was not accepted, so it was not sent.
     CertificateRefused,
-    /// It was sent, and no whole reply came back: a deadline, a reset, or a reply too large to read.
+    /// It was sent, and no whole reply came back: a deadline, a reset, or a reply too large to read to its end.
     Interrupted,
 }
 
@@ -62,7 +62,7 @@ impl Http {
         &self.api
     }
 
-    /// Sends one request and reads the whole reply within the deadline of its kind.
+    /// Sends one request and reads the reply within the deadline of its kind, as far as it comes.
     pub(super) async fn send(&self, call: Call, mut request: Request) -> Result<Reply, Lost> {
         let (client, deadline) = match call.surface {
             Surface::Refresh | Surface::Exchange | Surface::Revoke | Surface::Introspect => {
@@ -76,8 +76,8 @@ impl Http {
         let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (provider, operation) = (call.provider.as_str(), call.operation);
         match &outcome {
-            Ok(Reply { status, correlation_id, .. }) => {
-                tracing::debug!(provider, operation, status, correlation_id, duration_ms, "provider answered");
+            Ok(Reply { status, whole, correlation_id, .. }) => {
+                tracing::debug!(provider, operation, status, whole, correlation_id, duration_ms, "provider answered");
             }
             Err(lost) => tracing::debug!(provider, operation, ?lost, duration_ms, "no reply from provider"),
         }
@@ -88,13 +88,15 @@ impl Http {
 async fn receive(client: &Client, request: Request) -> Result<Reply, Lost> {
     let mut response = client.execute(request).await.map_err(|error| lost(&error))?;
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|_| Lost::Interrupted)? {
-        if body.len() + chunk.len() > LARGEST_REPLY {
-            return Err(Lost::Interrupted);
+    let whole = loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() <= LARGEST_REPLY => body.extend_from_slice(&chunk),
+            Ok(None) => break true,
+            Ok(Some(_)) | Err(_) => break false,
         }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Reply::new(response.status().as_u16(), response.headers(), body))
+    };
+    let reply = Reply::new(response.status().as_u16(), response.headers(), body);
+    Ok(if whole { reply } else { reply.torn() })
 }
 
 fn builder(deadline: Duration) -> ClientBuilder {

@@ -44,7 +44,8 @@ impl<'a> Api<'a> {
             ("token", token.expose_secret()),
         ]);
         let reply = oauth::send(self.0.http, call, request).await?;
-        reply.read().ok_or_else(|| verdict::judge(call, &reply))
+        let failure = || verdict::judge(call, &reply).hushed(token).hushed(&settings.client_secret);
+        reply.read().ok_or_else(failure)
     }
 }
 

@@ -5,7 +5,7 @@
 //! crate a blank one. Where the dialects differ: Intuit wants the credentials in a Basic header and nowhere else,
 //! HubSpot wants them in the form; Intuit revokes with JSON, HubSpot with a form.
 
-mod grant;
+pub(super) mod grant;
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -57,7 +57,7 @@ pub(super) async fn exchange(
         .exchange_code(AuthorizationCode::new(code.expose_secret().to_owned()))
         .set_redirect_uri(Cow::Owned(RedirectUrl::from_url(redirect_uri.clone())));
     drop(request.request_async(&adapter).await);
-    granted(call, adapter.kept)
+    granted(call, adapter.kept, &[code, &settings.client_secret])
 }
 
 /// Spends a refresh token.
@@ -73,7 +73,7 @@ pub(super) async fn refresh(
     let token = RefreshToken::new(refresh_token.expose_secret().to_owned());
     let request = client.exchange_refresh_token(&token);
     drop(request.request_async(&adapter).await);
-    granted(call, adapter.kept)
+    granted(call, adapter.kept, &[refresh_token, &settings.client_secret])
 }
 
 /// Gives a grant back.
@@ -98,7 +98,10 @@ pub(super) async fn revoke(
         ]),
     };
     let reply = send(http, call, request).await?;
-    if reply.is_success() { Ok(()) } else { Err(verdict::judge(call, &reply)) }
+    if reply.is_success() {
+        return Ok(());
+    }
+    Err(verdict::judge(call, &reply).hushed(refresh_token).hushed(&settings.client_secret))
 }
 
 /// Sends a hand-made request to an OAuth endpoint.
@@ -151,9 +154,11 @@ impl<'c> AsyncHttpClient<'c> for Adapter<'_> {
     }
 }
 
-fn granted(call: Call, kept: OnceLock<Result<Reply, Lost>>) -> Result<Grant, Failure> {
+/// Reads what came back, and takes the secrets that were sent out of whatever is told of it.
+fn granted(call: Call, kept: OnceLock<Result<Reply, Lost>>, sent: &[&SecretString]) -> Result<Grant, Failure> {
     match kept.into_inner().unwrap_or(Err(Lost::Unsendable)) {
-        Ok(reply) => grant::read(&reply).ok_or_else(|| verdict::judge(call, &reply)),
+        Ok(reply) => grant::read(&reply).map(|grant| grant.hushed(sent)).ok_or_else(|| verdict::judge(call, &reply)),
         Err(lost) => Err(verdict::judge_lost(call, lost)),
     }
+    .map_err(|failure| sent.iter().fold(failure, |failure, secret| failure.hushed(secret)))
 }

@@ -1,8 +1,8 @@
 //! A reply as it came in, and the few signs in it that a verdict may rest on.
 //!
 //! Reading is lenient: a provider's error may be two dialects deep, in capitals or not, with numbers as strings. What
-//! cannot be read is no sign at all. The body is private to the readers of this module and has no `Debug`, because a
-//! token reply holds tokens.
+//! cannot be read, or is said twice and differently, is no sign at all. The body is private to the readers of this
+//! module and has no `Debug`, because a token reply holds tokens.
 
 use std::time::Duration;
 
@@ -10,15 +10,21 @@ use reqwest::header::{HeaderMap, HeaderName};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::fields::Fields;
 use super::retry_after::retry_after;
 
 /// Where the two providers put the id that their support asks for.
 const CORRELATION: [HeaderName; 2] =
     [HeaderName::from_static("intuit_tid"), HeaderName::from_static("x-hubspot-correlation-id")];
 
-/// One whole reply.
+/// Under which names HubSpot lists the scopes that a call lacks.
+const SCOPES: [&str; 3] = ["requiredGranularScopes", "requiredScopes", "missingScopes"];
+
+/// One reply.
 pub(super) struct Reply {
     pub(super) status: u16,
+    /// Whether it arrived to its end. Of a torn one only tokens that stand whole in it are of use.
+    pub(super) whole: bool,
     pub(super) correlation_id: Option<String>,
     pub(super) retry_after: Option<Duration>,
     body: Vec<u8>,
@@ -71,10 +77,16 @@ impl Reply {
         let id = CORRELATION.iter().find_map(|name| headers.get(name)?.to_str().ok());
         Self {
             status,
+            whole: true,
             correlation_id: id.map(|id| plain(id, 128)).filter(|id| !id.is_empty()),
             retry_after: retry_after(headers),
             body,
         }
+    }
+
+    /// The same, but its end never came.
+    pub(super) fn torn(self) -> Self {
+        Self { whole: false, ..self }
     }
 
     pub(super) fn is_success(&self) -> bool {
@@ -88,7 +100,7 @@ impl Reply {
 
     /// What a 2xx reply holds, if it is that and no fault.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Option<T> {
-        if !self.is_success() || self.signs().fault.is_some() {
+        if !self.is_success() || !self.whole || self.signs().fault.is_some() {
             return None;
         }
         serde_json::from_str(&self.text()).ok()
@@ -96,35 +108,41 @@ impl Reply {
 
     pub(super) fn signs(&self) -> Signs {
         let text = self.text();
-        let (shape, object) = match serde_json::from_str::<Value>(&text) {
-            Ok(Value::Object(object)) => (Shape::Object, object),
-            _ if text.trim().is_empty() => (Shape::Empty, Map::new()),
-            _ => (Shape::Foreign, Map::new()),
+        let fields = Fields::of(&text);
+        let shape = match fields.are_whole() {
+            true => Shape::Object,
+            false if text.trim().is_empty() => Shape::Empty,
+            false => Shape::Foreign,
         };
-        let word = |key| object.get(key).and_then(code);
+        // What a broken object says, nobody has said.
+        let fields = if shape == Shape::Object { fields } else { Fields::default() };
+        let word = |name| fields.only(name).as_ref().and_then(code);
+        let words =
+            |name, longest| Some(plain(fields.only(name)?.as_str()?, longest)).filter(|words| !words.is_empty());
         Signs {
             shape,
             error: word("error"),
             status: word("status"),
             category: word("category"),
             policy: word("policyName"),
-            fault: fault(&object),
-            scopes: scopes(&object),
-            message: object.get("message").and_then(Value::as_str).map(|message| plain(message, 1000)),
-            correlation_id: object.get("correlationId").and_then(Value::as_str).map(|id| plain(id, 128)),
+            fault: fields.only_in_any_case("fault").as_ref().and_then(fault),
+            scopes: [fields.only("context"), fields.only("errors")].iter().flatten().flat_map(scopes).collect(),
+            message: words("message", 1000),
+            correlation_id: words("correlationId", 128),
         }
     }
 }
 
-/// The scopes that HubSpot says a call needs.
-fn scopes(reply: &Map<String, Value>) -> Vec<String> {
-    let errors = reply.get("errors").and_then(Value::as_array).into_iter().flatten();
-    let needed = errors.filter_map(|error| error.get("context")?.get("requiredGranularScopes")?.as_array());
-    needed.flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+/// The scopes that HubSpot says a call needs: in the context of the error, or of one of the errors in it.
+fn scopes(context: &Value) -> Vec<String> {
+    let inner = context.as_array().into_iter().flatten().filter_map(|error| error.get("context"));
+    let contexts = std::iter::once(context).chain(inner).filter_map(Value::as_object);
+    let named = contexts.flat_map(|context| SCOPES.iter().filter_map(|name| context.get(*name)?.as_array()));
+    named.flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-fn fault(reply: &Map<String, Value>) -> Option<Fault> {
-    let fault = field(reply, "fault")?.as_object()?;
+fn fault(fault: &Value) -> Option<Fault> {
+    let fault = fault.as_object()?;
     let errors: Vec<_> = match field(fault, "error") {
         Some(Value::Array(errors)) => errors.iter().filter_map(Value::as_object).collect(),
         Some(Value::Object(error)) => vec![error],
@@ -165,10 +183,18 @@ fn code(value: &Value) -> Option<String> {
     ((1..=64).contains(&word.len()) && (digits || letters)).then_some(word)
 }
 
-/// A provider's words on one line, without control characters and cut to `longest` characters.
+/// A provider's words on one line, without control characters or marks that turn the text around, and cut to `longest`
+/// characters.
 fn plain(words: &str, longest: usize) -> String {
-    words.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !c.is_control()).take(longest).collect()
+    let one_line = words.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
+    one_line.filter(|c| !c.is_control() && !TURNS.contains(c)).take(longest).collect()
 }
+
+/// Invisible characters that change the direction of what stands behind them, or hide in it.
+const TURNS: [char; 17] = [
+    '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}',
+    '\u{202e}', '\u{2060}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}', '\u{feff}', '\u{61c}',
+];
 
 #[cfg(test)]
 mod tests {

@@ -1,12 +1,16 @@
 //! The one place where a reply is judged.
 //!
-//! Each function below is a table, read from the top, first match wins: what came back on the left, the `Rule` that
-//! it meets on the right. What a rule then means, and what a person is told, stands once in `rule`.
+//! Each function in the tables is a table, read from the top, first match wins: what came back on the left, the `Rule`
+//! that it meets on the right. First speaks the status, alike at both providers; then the words of the one that was
+//! asked, in `quickbooks` and `hubspot`, so that no word of one decides at the other; then what kind of thing the body
+//! is. What a rule then means, and what a person is told, stands once in `rule`.
 //!
 //! Two promises shape the order. An operator's mistake stands above a dead grant, so a reply that says both touches no
 //! customer. And a grant is called dead only by a row that names its exact word: a status alone never does it, and
 //! prose is never read.
 
+mod hubspot;
+mod quickbooks;
 mod rule;
 
 use std::time::Duration;
@@ -45,25 +49,18 @@ pub(super) enum Surface {
 
 /// The failure that a reply stands for. Also for a 2xx whose content is no use.
 pub(super) fn judge(call: Call, reply: &Reply) -> Failure {
+    if !reply.whole {
+        return Failure { correlation_id: reply.correlation_id.clone(), ..judge_lost(call, Lost::Interrupted) };
+    }
     let signs = reply.signs();
-    let rule = match (call.surface, call.provider) {
-        (Surface::Refresh | Surface::Exchange | Surface::Revoke | Surface::Introspect, _) => {
-            oauth(call.surface, reply.status, &signs)
-        }
-        (Surface::Read | Surface::Search | Surface::Create, Provider::Quickbooks) => {
-            quickbooks(call.surface, reply.status, &signs)
-        }
-        (Surface::Read | Surface::Search | Surface::Create, Provider::Hubspot) => {
-            hubspot(call.surface, reply.status, &signs)
-        }
-    };
+    let rule = rule(call, reply.status, &signs);
+    let code = code(call.provider, &signs);
     let asked = reply.retry_after.or_else(|| usual_wait(call, rule, reply.status, signs.policy.as_deref()));
     let fault = signs.fault.unwrap_or_default();
     let said = Some(fault.words).filter(|words| !words.is_empty()).or(signs.message);
-    let telling = signs.status.filter(|word| word != "error");
     Failure {
         status: Some(reply.status),
-        code: fault.code.or(telling).or(signs.error).or(signs.category).or(signs.policy),
+        code,
         message: rule.words(call, said),
         correlation_id: reply.correlation_id.clone().or(signs.correlation_id),
         retry_after: asked,
@@ -71,13 +68,73 @@ pub(super) fn judge(call: Call, reply: &Reply) -> Failure {
     }
 }
 
-/// The same for an API that was called with a token for these scopes. A scope that we never ask for is missing by our own
-/// doing: no owner can give it, so none may be asked to.
+fn rule(call: Call, status: u16, signs: &Signs) -> Rule {
+    use Surface::{Create, Exchange, Introspect, Read, Refresh, Revoke, Search};
+    by_status(call.surface, status)
+        .or_else(|| match (call.surface, call.provider) {
+            (Refresh | Exchange | Revoke | Introspect, Provider::Quickbooks) => {
+                quickbooks::oauth(call.surface, status, signs)
+            }
+            (Refresh | Exchange | Revoke | Introspect, Provider::Hubspot) => {
+                hubspot::oauth(call.surface, status, signs)
+            }
+            (Read | Search | Create, Provider::Quickbooks) => quickbooks::api(call.surface, status, signs),
+            (Read | Search | Create, Provider::Hubspot) => hubspot::api(status, signs),
+        })
+        .unwrap_or_else(|| by_shape(call.surface, status, signs.shape))
+}
+
+/// What the status says by itself, before any word of the body counts.
+#[rustfmt::skip]
+fn by_status(surface: Surface, status: u16) -> Option<Rule> {
+    use Surface::{Create, Exchange, Introspect, Read, Refresh, Revoke, Search};
+    Some(match (status, surface) {
+        (300..=399, _)                              => Rule::Redirected,
+        (429, _)                                    => Rule::Throttled,
+        (408 | 423 | 425 | 477, _)                  => Rule::Busy,
+        // Turned away at the door, where every other error of a server leaves open what was done behind it.
+        (503, Refresh)                              => Rule::ServerError,
+        (500.., Refresh | Exchange | Create)        => Rule::ServerErrorUnsettled,
+        (500.., Revoke | Introspect | Read | Search) => Rule::ServerError,
+        _ => return None,
+    })
+}
+
+/// What is left when no word decided.
+#[rustfmt::skip]
+fn by_shape(surface: Surface, status: u16, shape: Shape) -> Rule {
+    use Surface::{Create, Exchange, Introspect, Read, Refresh, Revoke, Search};
+    match (status, shape, surface) {
+        (200..=299, _, Refresh | Exchange | Create)             => Rule::ReplyUnusable,
+        (200..=299, _, Revoke | Introspect | Read | Search)     => Rule::ReadUnusable,
+        (404 | 405 | 410, Shape::Empty, _)                      => Rule::EndpointMissing,
+        (_, Shape::Object, Refresh | Revoke | Introspect | Read | Search) => Rule::Unlisted,
+        (_, _, Exchange | Create)                               => Rule::NotTheirWordsUnsettled,
+        (_, Shape::Empty | Shape::Foreign, _)                   => Rule::NotTheirWords,
+    }
+}
+
+/// The provider's own code for what is wrong, the most telling first.
+fn code(provider: Provider, signs: &Signs) -> Option<String> {
+    let fault = signs.fault.as_ref().and_then(|fault| fault.code.as_ref());
+    // HubSpot's APIs say just `error` in it, and a status in digits is no news.
+    let status =
+        signs.status.as_ref().filter(|word| *word != "error" && !word.starts_with(|c: char| c.is_ascii_digit()));
+    let (error, category, policy) = (signs.error.as_ref(), signs.category.as_ref(), signs.policy.as_ref());
+    match provider {
+        Provider::Quickbooks => fault.or(error),
+        Provider::Hubspot => status.or(error).or(category).or(policy),
+    }
+    .cloned()
+}
+
+/// The same for an API that was called with a token for these scopes. A scope that we never ask for, or that is not
+/// named, is missing by our own doing: no owner can give it, so none may be asked to.
 pub(super) fn judge_within(call: Call, reply: &Reply, asked_for: &[String]) -> Failure {
     let failure = judge(call, reply);
-    let ours = failure.rule == Rule::ScopesLost.name()
-        && reply.signs().scopes.iter().any(|needed| !asked_for.iter().any(|asked| asked == needed));
-    if !ours {
+    let needed = reply.signs().scopes;
+    let ours = needed.is_empty() || needed.iter().any(|scope| !asked_for.contains(scope));
+    if failure.rule != Rule::ScopesLost.name() || !ours {
         return failure;
     }
     let rule = Rule::ScopesNotAskedFor;
@@ -118,90 +175,6 @@ fn transport(surface: Surface, lost: Lost) -> Rule {
         (Lost::Interrupted, Surface::Revoke | Surface::Introspect | Surface::Read | Surface::Search) => {
             Rule::ReadInterrupted
         }
-    }
-}
-
-/// The OAuth endpoints of both providers. A 2xx comes here only when it holds nothing usable.
-#[rustfmt::skip]
-fn oauth(surface: Surface, status: u16, signs: &Signs) -> Rule {
-    use Surface::{Exchange, Introspect, Refresh, Revoke};
-    let (error, word) = (signs.error.as_deref().unwrap_or(""), signs.status.as_deref().unwrap_or(""));
-    match (status, error, word, surface) {
-        (200..=299, _, _, Refresh | Exchange) => Rule::ReplyUnusable,
-        (200..=299, _, _, Revoke | Introspect) => Rule::ReadUnusable,
-        (300..=399, ..) => Rule::Redirected,
-        (429, ..) => Rule::Throttled,
-        (408 | 423 | 425 | 477, ..) => Rule::Busy,
-        (500.., _, _, Exchange) => Rule::ServerErrorUnsettled,
-        (500.., ..) => Rule::ServerError,
-
-        (400..=403, "invalid_client" | "unauthorized_client", _, _) => Rule::ClientRefused,
-        (400..=403, _, "BAD_CLIENT_ID" | "BAD_CLIENT_SECRET", _) => Rule::ClientRefused,
-        (400..=403, "unsupported_grant_type" | "invalid_scope" | "redirect_uri_mismatch", _, _) => Rule::SettingsRefused,
-        (400..=403, _, "BAD_REDIRECT_URI" | "BAD_GRANT_TYPE" | "BAD_SCOPES", _) => Rule::SettingsRefused,
-
-        (400..=403, _, "BAD_HUB", Refresh) => Rule::PortalDeleted,
-        (400..=403, _, "BAD_REFRESH_TOKEN", Refresh) => Rule::GrantDead,
-        (400..=403, "invalid_grant" | "access_denied", _, Refresh) => Rule::GrantDead,
-
-        (404 | 405 | 410, ..) => Rule::EndpointMissing,
-        (400..=499, _, _, Exchange) if signs.shape == Shape::Object => Rule::CodeRefused,
-        (400..=499, _, _, Revoke) if signs.shape != Shape::Foreign => Rule::TokenUnknown,
-        (400..=499, _, _, Introspect) if signs.shape == Shape::Object => Rule::TokenUnknown,
-        (_, _, _, Exchange) => Rule::NotTheirWordsUnsettled,
-        _ if signs.shape == Shape::Object => Rule::Unlisted,
-        _ => Rule::NotTheirWords,
-    }
-}
-
-/// QuickBooks' API. A fault counts with a 200 too.
-#[rustfmt::skip]
-fn quickbooks(surface: Surface, status: u16, signs: &Signs) -> Rule {
-    let create = surface == Surface::Create;
-    let code = signs.fault.as_ref().map(|fault| fault.code.as_deref().unwrap_or("none"));
-    match (status, code, signs.shape) {
-        (300..=399, ..) => Rule::Redirected,
-        (429, ..) | (_, Some("3001"), _) => Rule::Throttled,
-        (408 | 423 | 425 | 477, ..) => Rule::Busy,
-        (500.., ..) | (_, Some("10000"), _) if create => Rule::ServerErrorUnsettled,
-        (500.., ..) | (_, Some("10000"), _) => Rule::ServerError,
-
-        (_, Some("3200"), _) => Rule::TokenRefused,
-        (200 | 401 | 403, Some("3100"), _) => Rule::Disconnected,
-        (200 | 400 | 401 | 403, Some("120"), _) => Rule::RightsLost,
-        (200 | 400 | 403, Some("6190"), _) => Rule::SubscriptionLapsed,
-        (401, _, Shape::Object | Shape::Empty) => Rule::TokenRefused,
-        (_, Some(_), _) => Rule::Refused,
-
-        (404 | 405 | 410, None, Shape::Object | Shape::Empty) => Rule::EndpointMissing,
-        (200..=299, ..) if create => Rule::ReplyUnusable,
-        (200..=299, ..) => Rule::ReadUnusable,
-        _ if create => Rule::NotTheirWordsUnsettled,
-        _ => Rule::NotTheirWords,
-    }
-}
-
-/// HubSpot's API, which Lamplighter only reads.
-#[rustfmt::skip]
-fn hubspot(surface: Surface, status: u16, signs: &Signs) -> Rule {
-    let create = surface == Surface::Create;
-    match (status, signs.category.as_deref(), signs.shape) {
-        (300..=399, ..) => Rule::Redirected,
-        (429, ..) => Rule::Throttled,
-        (408 | 423 | 425 | 477, ..) => Rule::Busy,
-        (500.., ..) if create => Rule::ServerErrorUnsettled,
-        (500.., ..) => Rule::ServerError,
-
-        (401, Some("EXPIRED_AUTHENTICATION" | "INVALID_AUTHENTICATION"), _) => Rule::TokenRefused,
-        (401, _, Shape::Object | Shape::Empty) => Rule::TokenRefused,
-        (403, Some("MISSING_SCOPES"), _) => Rule::ScopesLost,
-        (400..=499, _, Shape::Object) => Rule::Refused,
-
-        (404 | 405 | 410, _, Shape::Empty) => Rule::EndpointMissing,
-        (200..=299, ..) if create => Rule::ReplyUnusable,
-        (200..=299, ..) => Rule::ReadUnusable,
-        _ if create => Rule::NotTheirWordsUnsettled,
-        _ => Rule::NotTheirWords,
     }
 }
 

@@ -25,6 +25,7 @@ enum Command {
     PlaceOrder { hub_id: String, order: NewOrder },
     EditOrder { hub_id: String, order_id: String, properties: BTreeMap<String, String> },
     Revoke { provider: Provider, company_id: String },
+    Replace { provider: Provider, company_id: String },
     LapseSubscription { realm: String, lapsed: bool },
     LosePermission { realm: String, lost: bool },
     CloseBooks { realm: String, through: Option<NaiveDate> },
@@ -82,6 +83,7 @@ fn carry_out(world: &World, command: Command) -> Result<Value, String> {
         }
         Command::EditOrder { hub_id, order_id, properties } => world.edit_order(&hub_id, &order_id, &properties),
         Command::Revoke { provider, company_id } => world.revoke(provider, &company_id),
+        Command::Replace { provider, company_id } => world.replace(provider, &company_id),
         Command::LapseSubscription { realm, lapsed } => world.lapse_subscription(&realm, lapsed),
         Command::LosePermission { realm, lost } => world.lose_permission(&realm, lost),
         Command::CloseBooks { realm, through } => world.close_books(&realm, through),

@@ -5,6 +5,7 @@
 //! of HTTP, and every refusal is a word (`Refusal`) that a dialect turns into that provider's body.
 
 mod lookup;
+mod replacing;
 mod seeding;
 mod spending;
 
@@ -72,6 +73,8 @@ struct Refresh {
     family: usize,
     issued_at: DateTime<Utc>,
     replaced_at: Option<DateTime<Utc>>,
+    /// Replaced on behalf of somebody else: refused from then on, and nothing more.
+    taken_over: bool,
     in_flight: u32,
     fingerprint: String,
 }
@@ -203,6 +206,9 @@ impl Grants {
         if self.families[family].refresh_dead {
             return Err(Refusal::Unknown);
         }
+        if token.taken_over {
+            return Err(Refusal::Replaced);
+        }
         let left = |lifetime: Option<Duration>, since| lifetime.map(|life| remaining(since, life, now));
         let switches = &self.switches;
         let hard_left = left(switches.hard_lifetime, self.families[family].started_at);
@@ -252,7 +258,10 @@ impl Grants {
         }
         let fingerprint = vault::fingerprint(&SecretString::from(value.as_str()));
         self.fingerprints.insert(fingerprint.clone(), value.clone());
-        self.refresh.insert(value, Refresh { family, issued_at: now, replaced_at: None, in_flight: 0, fingerprint });
+        self.refresh.insert(
+            value,
+            Refresh { family, issued_at: now, replaced_at: None, taken_over: false, in_flight: 0, fingerprint },
+        );
     }
 
     fn hand_out(&mut self, family: usize, rotated: bool, now: DateTime<Utc>) -> Issued {

@@ -84,6 +84,13 @@ impl World {
         self.change(|state| state.grants_mut(provider).revoke_company(company_id))
     }
 
+    /// Somebody else gets the next refresh token of a company's grant: ours is dead, while the grant and its access tokens
+    /// live on. `false` when there was no grant.
+    pub fn replace(&self, provider: Provider, company_id: &str) -> bool {
+        let now = self.clock.now();
+        self.change(|state| state.grants_mut(provider).replace_company(company_id, now))
+    }
+
     /// The company's subscription ends (fault 6190), or is paid again. `false` when there is no such company.
     pub fn lapse_subscription(&self, realm: &str, lapsed: bool) -> bool {
         self.with_books(realm, |books| books.subscription_lapsed = lapsed)

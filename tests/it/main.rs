@@ -6,6 +6,7 @@
 mod harness;
 
 mod alerts;
+mod causes;
 mod config;
 mod connect;
 mod keeper;

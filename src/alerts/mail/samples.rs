@@ -5,11 +5,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::*;
 use crate::provider::{Cause, Endpoint, Provider};
 
-const CAUSES: [Cause; 7] = [
+const CAUSES: [Cause; 8] = [
     Cause::Revoked,
     Cause::InactivityExpired,
     Cause::HardCapReached,
     Cause::ReplyLost,
+    Cause::Replaced,
     Cause::PermissionLost,
     Cause::SubscriptionLapsed,
     Cause::PortalDeleted,
@@ -135,6 +136,7 @@ fn subjects_tell_mails_apart() {
     Action needed: QuickBooks permission for Harbor Books has expired
     Action needed: renew QuickBooks for Harbor Books (time limit reached)
     Action needed: reconnect QuickBooks for Harbor Books (a reply was lost)
+    Action needed: reconnect QuickBooks for Harbor Books (connected a second time)
     Action needed: an admin must reconnect QuickBooks for Harbor Books
     Action needed: the QuickBooks subscription of Harbor Books has ended
     Action needed: QuickBooks no longer finds the company of Harbor Books
@@ -142,6 +144,7 @@ fn subjects_tell_mails_apart() {
     Action needed: HubSpot permission for Harbor Books has expired
     Action needed: renew HubSpot for Harbor Books (time limit reached)
     Action needed: reconnect HubSpot for Harbor Books (a reply was lost)
+    Action needed: reconnect HubSpot for Harbor Books (connected a second time)
     Action needed: an admin must reconnect HubSpot for Harbor Books
     Action needed: the HubSpot subscription of Harbor Books has ended
     Action needed: HubSpot no longer finds the account of Harbor Books

@@ -24,6 +24,7 @@ pub(super) fn words_for(cause: Cause, provider: Provider, account: &str, company
         Cause::InactivityExpired => case.inactivity_expired(),
         Cause::HardCapReached => case.hard_cap_reached(),
         Cause::ReplyLost => case.reply_lost(),
+        Cause::Replaced => case.replaced(),
         Cause::PermissionLost => case.permission_lost(),
         Cause::SubscriptionLapsed => case.subscription_lapsed(),
         Cause::PortalDeleted => case.portal_deleted(),
@@ -115,6 +116,29 @@ impl Case<'_> {
                  trouble. We tried again with the old key before writing to you."
             )],
             steps: vec![self.press(), self.choose_and_agree()],
+        }
+    }
+
+    fn replaced(&self) -> Said {
+        let (title, account, company) = (self.title, self.account, self.company);
+        Said {
+            subject: format!("Action needed: reconnect {title} for {account} (connected a second time)"),
+            heading: format!("A newer {title} connection has replaced ours"),
+            effort: "Keep one connection, then one link.",
+            happened: vec![format!(
+                "{title} still lets this app into “{company}”, but the key with which we renew the connection no longer \
+                 works: {title} has issued a newer one to somebody else. This happens when the same company is connected \
+                 to this app in a second place as well, perhaps in a test system, in a copy of our system, or by a \
+                 colleague. {title} has withdrawn nothing."
+            )],
+            steps: vec![
+                format!(
+                    "Ask whoever else may have connected “{company}” to this app, and let them stop using it there. Keep \
+                     only one such connection, or the two go on replacing each other."
+                ),
+                self.press(),
+                self.choose_and_agree(),
+            ],
         }
     }
 
