@@ -43,7 +43,8 @@ impl Keeper {
             renew_at: section.fraction("renew_at", 0.1..=0.95),
             jitter: section.fraction("jitter", 0.0..=0.5),
             lease: section.duration("lease", Duration::from_secs(1)..=Duration::from_hours(1)),
-            takeover: section.duration("takeover", Duration::from_millis(100)..=Duration::from_mins(10)),
+            // A daemon whose database was away looks for it every five seconds.
+            takeover: section.duration("takeover", Duration::from_secs(6)..=Duration::from_mins(10)),
             deadline: section.duration("deadline", call.clone()),
             commit_budget: section.duration("commit_budget", call),
             retry_min: section.duration("retry_min", pause.clone()),

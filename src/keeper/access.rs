@@ -7,7 +7,11 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::{Keeper, renewal::access_place, round::Turn};
+use super::{
+    Keeper,
+    renewal::access_place,
+    round::{Taken, Turn},
+};
 use crate::{
     provider::{Endpoint, Failure},
     retry::later,
@@ -80,6 +84,7 @@ impl Keeper {
         if self.outages.is_out(stored.provider, Endpoint::Tokens).await? {
             return Err(Unavailable::NotNow);
         }
+        let taken = Taken::now(Turn::Own);
         let claim = {
             let mut conn = self.pool.acquire().await?;
             let (now, lease) = (self.clock.now(), self.config.lease);
@@ -90,7 +95,7 @@ impl Keeper {
             None => self.wait_for_others(connection_id, generation).await,
             Some(claim) => {
                 let provider = claim.provider;
-                let Some(ended) = self.renew(claim, Turn::Own).await else { return Err(Unavailable::NotNow) };
+                let Some(ended) = self.renew(claim, taken).await else { return Err(Unavailable::NotNow) };
                 let outcome = ended.outcome;
                 self.weigh(provider, &[ended]).await?;
                 match outcome {

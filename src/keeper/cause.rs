@@ -34,7 +34,7 @@ pub fn refine(cause: Cause, claim: &Claim, now: DateTime<Utc>) -> Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::Provider;
+    use crate::{provider::Provider, store::connections::Status};
     use uuid::Uuid;
 
     fn told(window: Option<i64>, cap: Option<i64>, after_unknown: bool) -> Cause {
@@ -51,6 +51,8 @@ mod tests {
             refresh_expires_at: at(window),
             refresh_hard_expires_at: at(cap),
             failures: 0,
+            status: Status::Connected,
+            last_outcome: None,
             after_unknown,
         };
         refine(Cause::Revoked, &claim, now)
@@ -105,6 +107,8 @@ mod tests {
                 refresh_expires_at: Some(now),
                 refresh_hard_expires_at: Some(now),
                 failures: 0,
+                status: Status::Connected,
+                last_outcome: None,
                 after_unknown: true,
             };
             assert_eq!(refine(cause, &claim, now), cause);

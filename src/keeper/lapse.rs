@@ -108,7 +108,20 @@ pub async fn resolve(conn: &mut PgConnection, connection_id: Uuid, now: DateTime
     alerts::resolve(conn, &incident(connection_id), &detail, now).await
 }
 
-/// Takes a lapse back after all: the reply that proves the grant alive arrived late.
+/// A reply that arrived late was stored. Whoever claimed since may have been refused, and spending the replaced value may
+/// have ended the grant: a lapse is not taken back before the new value has been renewed once.
+///
+/// # Errors
+/// Database trouble.
+pub async fn reconsider(conn: &mut PgConnection, connection_id: Uuid, now: DateTime<Utc>) -> Result<(), store::Error> {
+    if tokens::put_to_the_proof(conn, connection_id, now).await? {
+        info!(%connection_id, "a late reply for a lapsed connection was stored; it is tried at once");
+        return Ok(());
+    }
+    revive(conn, connection_id, now).await
+}
+
+/// Takes a lapse or a doubt back after all: the token was renewed.
 ///
 /// # Errors
 /// Database trouble.

@@ -13,7 +13,7 @@ use super::{
     Keeper,
     cause::refine,
     lapse::{self, Grounds, Lapse},
-    round::Turn,
+    round::{Taken, Turn},
     schedule,
     second_look::SecondLook,
     spool::SpooledReply,
@@ -58,12 +58,12 @@ pub(super) struct Ended {
 impl Keeper {
     /// Renews a claimed token and records what became of it. `None` when the database went away before the outcome could
     /// be written: the lease and the open spend tell the next one, and a reply in hand waits in the spool.
-    pub(super) async fn renew(&self, claim: Claim, turn: Turn) -> Option<Ended> {
+    pub(super) async fn renew(&self, claim: Claim, taken: Taken) -> Option<Ended> {
         let span = info_span!("connection.renew", connection_id = %claim.connection_id, provider = %claim.provider,
             generation = claim.generation, spend_id = claim.spend_id);
         let outcome = async {
             let mut evidence = Evidence::default();
-            match self.spend(&claim, turn, &mut evidence).await {
+            match self.spend(&claim, taken, &mut evidence).await {
                 Ok(outcome) => {
                     self.metrics.count_spend(claim.provider, outcome);
                     debug!(outcome = outcome.as_str(), "spend finished");
@@ -79,10 +79,10 @@ impl Keeper {
         outcome.instrument(span).await
     }
 
-    async fn spend(&self, claim: &Claim, turn: Turn, evidence: &mut Evidence) -> Result<Outcome, store::Error> {
+    async fn spend(&self, claim: &Claim, taken: Taken, evidence: &mut Evidence) -> Result<Outcome, store::Error> {
         failpoint::reach("claimed");
         if let Some(fault) = self.issued_to_another(claim.provider, &claim.issued_to) {
-            return self.judge(claim, turn, &fault).await;
+            return self.judge(claim, taken.turn, &fault).await;
         }
         let place = refresh_place(claim.connection_id);
         let refresh_token = match self.vault.open(place, &claim.refresh_sealed) {
@@ -90,6 +90,12 @@ impl Keeper {
             Err(cause) => return self.set_aside(claim, &cause).await,
         };
         failpoint::reach("opened");
+        // A process that was stopped for a while between claim and spend may have lost its lease without knowing.
+        if taken.since.elapsed() + self.config.deadline + self.config.commit_budget >= self.config.lease {
+            let words = "the claim grew too old before it was spent; it is tried again by itself";
+            let old = Failure::without_reply(claim.provider, "refresh", Verdict::Transient, "claim_grew_old", words);
+            return self.judge(claim, taken.turn, &old).await;
+        }
         match self.providers.refresh(claim.provider, &refresh_token).await {
             Ok(grant) => {
                 evidence.answered();
@@ -97,7 +103,7 @@ impl Keeper {
             }
             Err(failure) => {
                 evidence.failed(&failure);
-                self.judge(claim, turn, &failure).await
+                self.judge(claim, taken.turn, &failure).await
             }
         }
     }
@@ -125,8 +131,10 @@ impl Keeper {
                 return Ok(Kept::InTime);
             }
             // The fence was passed, but while the generation stands nothing newer is stored than this reply.
-            let late = tokens::keep(&mut conn, claim.connection_id, claim.generation, None, &new).await?;
-            Ok(if late { Kept::Late } else { Kept::Void })
+            if tokens::keep(&mut conn, claim.connection_id, claim.generation, None, &new).await? {
+                return Ok(Kept::Late);
+            }
+            Ok(Kept::Void)
         };
         // A connection that hangs must not outlast the lease with the reply only in memory.
         let stored = tokio::time::timeout(self.config.commit_budget, stored).await;
@@ -151,9 +159,8 @@ impl Keeper {
         spends::finish(&mut tx, claim.spend_id, outcome, &reply, now).await?;
         match kept {
             Kept::Void => {}
-            Kept::InTime => connections::recover(&mut tx, claim.connection_id, now).await?,
-            // Whoever claimed after us may have been refused and have let it lapse.
-            Kept::Late => lapse::revive(&mut tx, claim.connection_id, now).await?,
+            Kept::InTime => lapse::revive(&mut tx, claim.connection_id, now).await?,
+            Kept::Late => lapse::reconsider(&mut tx, claim.connection_id, now).await?,
         }
         if kept != Kept::Void {
             alerts::resolve(&mut tx, &set_aside_incident(claim), &json!({}), now).await?;

@@ -48,14 +48,15 @@ impl Keeper {
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
         let kept = tokens::keep(&mut tx, reply.connection_id, reply.generation, None, &reply.tokens).await?;
-        let outcome = if kept { Outcome::Renewed } else { Outcome::Discarded };
+        let stored = kept || tokens::holds(&mut tx, reply.connection_id, &reply.tokens).await?;
+        let outcome = if stored { Outcome::Renewed } else { Outcome::Discarded };
         match spends::finish(&mut tx, reply.spend_id, outcome, &reply.ledger(), now).await {
             // Replayed before, or a ledger without this row, such as a restored one: no reason to lose the token.
             Ok(()) | Err(store::Error::RowCount { .. }) => {}
             Err(cause) => return Err(cause),
         }
         if kept {
-            lapse::revive(&mut tx, reply.connection_id, now).await?;
+            lapse::reconsider(&mut tx, reply.connection_id, now).await?;
         }
         tx.commit().await?;
         Ok(outcome)

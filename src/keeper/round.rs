@@ -1,5 +1,7 @@
 //! One provider's share of a round: claim what is due, spend side by side, and weigh what the answers say of the provider.
 
+use std::time::Instant;
+
 use tracing::debug;
 
 use super::{Keeper, Report, renewal::Ended};
@@ -23,6 +25,20 @@ pub(super) enum Turn {
     Canary,
 }
 
+/// How a claim came about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    pub(super) turn: Turn,
+    /// Right before the lease was asked for.
+    pub(super) since: Instant,
+}
+
+impl Taken {
+    pub(super) fn now(turn: Turn) -> Self {
+        Self { turn, since: Instant::now() }
+    }
+}
+
 impl Keeper {
     pub(super) async fn round_at(&self, provider: Provider) -> Result<Report, store::Error> {
         let mut report = Report::default();
@@ -31,10 +47,10 @@ impl Keeper {
         loop {
             if trouble.is_none() && !self.stopping.is_cancelled() {
                 match self.claim(provider, under_way.len(), &mut report).await {
-                    Ok((claims, turn)) => {
+                    Ok((claims, taken)) => {
                         for claim in claims {
                             let keeper = self.clone();
-                            under_way.begin(async move { keeper.renew(claim, turn).await });
+                            under_way.begin(async move { keeper.renew(claim, taken).await });
                         }
                     }
                     Err(cause) => trouble = Some(cause),
@@ -53,6 +69,8 @@ impl Keeper {
         if let Some(cause) = trouble {
             return Err(cause);
         }
+        // Also when the process is to stop: on its disk a reply would wait for the next start, while others take over.
+        report.replayed += self.replay_spool(Some(provider)).await?;
         if report.renewed > 0 {
             self.resolve_operator_faults(provider).await?;
         }
@@ -66,10 +84,10 @@ impl Keeper {
         provider: Provider,
         under_way: usize,
         report: &mut Report,
-    ) -> Result<(Vec<Claim>, Turn), store::Error> {
+    ) -> Result<(Vec<Claim>, Taken), store::Error> {
         // A statement for a few is better than one for each; the last ones under way may take their time.
         if under_way * 2 > self.config.concurrency {
-            return Ok((Vec::new(), Turn::Own));
+            return Ok((Vec::new(), Taken::now(Turn::Own)));
         }
         report.replayed += self.replay_spool(Some(provider)).await?;
         let now = self.clock.now();
@@ -82,12 +100,13 @@ impl Keeper {
                 (Turn::Own, now, 0)
             }
         };
+        let taken = Taken::now(turn);
         if limit == 0 {
-            return Ok((Vec::new(), turn));
+            return Ok((Vec::new(), taken));
         }
         let due = Due { provider, by, limit: i64::try_from(limit).unwrap_or(i64::MAX) };
         let mut conn = self.pool.acquire().await?;
-        Ok((tokens::claim_due(&mut conn, due, now, &self.daemon, self.config.lease).await?, turn))
+        Ok((tokens::claim_due(&mut conn, due, now, &self.daemon, self.config.lease).await?, taken))
     }
 
     /// Tells the outage watch what spends showed.

@@ -9,6 +9,9 @@ use crate::{
     retry::later,
 };
 
+/// A refresh token is not renewed more often than if it lived this long, or as long as its access token.
+const LEAST_LIFE: Duration = Duration::from_secs(60);
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// The life of an access token when the provider does not report one: Intuit's documented hour, HubSpot's present half
@@ -72,7 +75,8 @@ pub fn clocks(
         access_expires_at: later(now, access_life),
         refresh_expires_at: grant.refresh_expires_in.map(|life| later(now, life)),
         refresh_hard_expires_at: grant.refresh_hard_expires_in.map(|life| later(now, life)),
-        renew_at: later(now, shortest.mul_f64(share)),
+        // What is left of a refresh token shrinks towards the hard cap: the last moments must not become a storm.
+        renew_at: later(now, shortest.max(access_life.min(LEAST_LIFE)).mul_f64(share)),
     }
 }
 
@@ -93,6 +97,10 @@ mod tests {
             hub_id: None,
             correlation_id: None,
         }
+    }
+
+    fn share_of(life: Duration, fraction: f64, jitter: f64) -> Duration {
+        life.mul_f64(fraction * (1.0 - jitter) * 0.99)
     }
 
     #[test]
@@ -120,7 +128,9 @@ mod tests {
             let clocks = clocks(Provider::Quickbooks, keep_alive, &grant, now, share, dice);
             prop_assert!(clocks.renew_at >= now);
             prop_assert!(!hot || clocks.renew_at < clocks.access_expires_at);
-            prop_assert!(clocks.refresh_expires_at.is_none_or(|end| clocks.renew_at < end));
+            let lasting = clocks.refresh_expires_at.filter(|end| *end >= now + LEAST_LIFE);
+            prop_assert!(lasting.is_none_or(|end| clocks.renew_at < end));
+            prop_assert!(clocks.renew_at >= now + share_of(LEAST_LIFE.min(Duration::from_secs(access)), fraction, jitter));
         }
     }
 }

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
-use super::{mailbox::Mail, state::World};
+use super::state::World;
 use crate::provider::Provider;
 
 /// A grant that was made without a browser.
@@ -44,20 +44,9 @@ impl World {
         }
     }
 
-    /// Whether a refresh token value would be renewed now. Nothing is spent.
-    pub fn honours(&self, provider: Provider, refresh_token: &SecretString) -> bool {
-        let now = self.clock.now();
-        self.see(|state| state.grants(provider).honours(refresh_token.expose_secret(), now))
-    }
-
     /// When a company's grant ends if nobody renews it; `None` when it is dead or has no end.
     pub fn runs_out_at(&self, provider: Provider, company_id: &str) -> Option<DateTime<Utc>> {
         self.see(|state| state.grants(provider).runs_out_at(company_id))
-    }
-
-    /// The mails that arrived after the one with this id (from 0), oldest first.
-    pub fn mails_after(&self, id: u64) -> Vec<Mail> {
-        self.see(|state| state.mailbox.mails.iter().filter(|mail| mail.id > id).cloned().collect())
     }
 
     /// Forgets expired access tokens and noted calls.

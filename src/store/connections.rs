@@ -177,21 +177,6 @@ pub async fn rename(conn: &mut PgConnection, id: Uuid, company_name: &str) -> Re
     one_row("connection", id, done.rows_affected())
 }
 
-/// Marks a connection as working again after renewals failed. A lapsed one is not touched.
-///
-/// # Errors
-/// Database trouble.
-pub async fn recover(conn: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
-    sqlx::query!(
-        "update connections set status = 'connected', status_changed_at = $2 where id = $1 and status = 'failing'",
-        id,
-        now
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
 /// Marks a connected one as failing.
 ///
 /// # Errors
@@ -232,14 +217,15 @@ pub async fn lapse(
     Ok(done.rows_affected() == 1)
 }
 
-/// Takes a verdict back: the reply that proves the grant alive arrived after all. `true` when there was one to take back.
+/// Takes a verdict on a refresh token back, or the doubt about it: it was renewed after all. What an API said of the
+/// company itself is not proven wrong by that. `true` when there was something to take back.
 ///
 /// # Errors
 /// Database trouble.
 pub async fn revive(conn: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
     let done = sqlx::query!(
         "update connections set status = 'connected', cause = null, evidence = null, status_changed_at = $2
-         where id = $1 and status in ('lapsed', 'failing')",
+         where id = $1 and (status = 'failing' or (status = 'lapsed' and evidence ->> 'operation' = 'refresh'))",
         id,
         now
     )

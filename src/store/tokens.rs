@@ -242,6 +242,37 @@ pub async fn keep(
     Ok(done.rows_affected() == 1)
 }
 
+/// Whether these very tokens are stored already: a commit whose answer was cut off, or a reply that was replayed before.
+///
+/// # Errors
+/// Database trouble.
+pub async fn holds(conn: &mut PgConnection, connection_id: Uuid, new: &SealedTokens) -> Result<bool, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"select exists (select from tokens where connection_id = $1 and access_sealed = $2) as "holds!""#,
+        connection_id,
+        new.access_sealed
+    )
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Takes the tokens of a lapsed connection up at once: whether they work is seen when they are spent. `false` when it has
+/// not lapsed.
+///
+/// # Errors
+/// Database trouble.
+pub async fn put_to_the_proof(conn: &mut PgConnection, connection_id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
+    let done = sqlx::query!(
+        "update tokens t set renew_at = $2 from connections c
+         where t.connection_id = $1 and c.id = t.connection_id and c.status = 'lapsed'",
+        connection_id,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Gives a claim back unrenewed, to be taken up again at `renew_at`. `false` when the fence was passed meanwhile.
 ///
 /// # Errors

@@ -7,7 +7,6 @@ mod demo;
 mod life;
 mod mail;
 mod several;
-mod simulate;
 mod startup;
 mod usage;
 

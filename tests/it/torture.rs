@@ -44,9 +44,10 @@ const DEADLINE: Duration = Duration::from_secs(1);
 const COMMIT_BUDGET: Duration = Duration::from_secs(1);
 
 /// Hours pass in seconds.
-const PACE: [(&str, &str); 18] = [
+const PACE: [(&str, &str); 19] = [
     ("keeper.check_interval", "1s"),
     ("keeper.lease", "3s"),
+    ("keeper.takeover", "7s"),
     ("keeper.deadline", "1s"),
     ("keeper.commit_budget", "1s"),
     ("keeper.retry_min", "200ms"),

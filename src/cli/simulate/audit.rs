@@ -24,6 +24,7 @@ use crate::{
         audit as tables,
         connections::Status,
     },
+    vault,
 };
 
 /// Everything that is compared.
@@ -196,7 +197,11 @@ impl Audit<'_> {
         }
         let (vault, place) = (&self.simulation.app.health.vault, refresh_place(resident.connection_id));
         let stored = vault.open(place, &holding.refresh_sealed)?;
-        if !died && !self.simulation.sandbox.honours(resident.provider, &stored) {
+        let honoured = || {
+            let fingerprint = vault::fingerprint(&stored);
+            self.simulation.sandbox.honours(resident.provider, &resident.company, &fingerprint)
+        };
+        if !died && !honoured() {
             self.disagree(format!("{} holds a refresh token that its provider does not honour", resident.name()));
         }
         Ok(())

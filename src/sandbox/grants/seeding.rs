@@ -21,16 +21,10 @@ impl Grants {
             current: String::new(),
             refresh_dead: false,
             access_dead: false,
+            ending: None,
         });
         self.rotate(family, now);
         self.hand_out(family, true, now)
-    }
-
-    /// Whether this refresh token value would be renewed now.
-    pub(in crate::sandbox) fn honours(&self, value: &str, now: DateTime<Utc>) -> bool {
-        let Some(token) = self.refresh.get(value) else { return false };
-        let alive = !self.families[token.family].refresh_dead && token.replaced_at.is_none();
-        alive && self.end_of(token.family).is_none_or(|end| now < end)
     }
 
     /// When the latest grant of a company ends if nobody renews it; `None` when it is dead or has no end.

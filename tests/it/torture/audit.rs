@@ -107,7 +107,7 @@ pub(super) async fn audit(town: &Town, seed: u32) -> Findings {
          from spends order by id",
     );
     let connections = sqlx::query_as(
-        "select c.id, provider, company_id, owner_email, status, generation, refresh_sealed, refresh_fingerprint
+        "select c.id, c.provider, company_id, owner_email, status, generation, refresh_sealed, refresh_fingerprint
          from connections c join accounts a on a.id = c.account_id join tokens t on t.connection_id = c.id order by c.id",
     );
     let alerts =
