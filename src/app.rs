@@ -20,11 +20,13 @@ use crate::{
     clock::Clock,
     config::{Config, ProviderConfig},
     health::Health,
+    installation::Installation,
     keeper::{self, Keeper, spool::Spool},
     lifecycle::{Round, Supervisor},
     links::ReconnectLinks,
     orders::{self, dispatch::Dispatch, intake::Intake},
     outage::OutageWatch,
+    presence::Presence,
     provider::{self, HttpOptions, Providers},
     store::{self, embedded, mails, tokens, vault_keys},
     telemetry::Metrics,
@@ -54,6 +56,8 @@ pub struct App {
     pub links: ReconnectLinks,
     /// Pages, callbacks, health.
     pub web: Web,
+    /// Tells the other daemons that this one is there.
+    pub presence: Presence,
     /// What time it is.
     pub clock: Clock,
     /// Cancelled when nothing new may be begun.
@@ -144,7 +148,10 @@ impl App {
         let spool = Spool::open(&spool_at).with_context(|| {
             format!("cannot write {}: let the user who runs lamplighter own data_dir", spool_at.display())
         })?;
-        let daemon: Arc<str> = daemon_name().into();
+        let installation = Installation::open(&config.data_dir)?;
+        let host = host_name();
+        let daemon: Arc<str> = daemon_name(&host).into();
+        let presence = Presence::new(pool.clone(), Arc::clone(&daemon), host, installation.id(), &vault);
         let metrics = Metrics::default();
         let stopping = CancellationToken::new();
         let providers = providers(config)?;
@@ -213,7 +220,7 @@ impl App {
             metrics,
             status_links: links.into(),
         };
-        Ok(Self { pool, keeper, intake, dispatch, outbox, health, links: reconnect, web, clock, stopping })
+        Ok(Self { pool, keeper, intake, dispatch, outbox, health, links: reconnect, web, presence, clock, stopping })
     }
 
     /// One turn of every round that tends tokens and tells people, in the order in which data flows. Orders are left alone.
@@ -240,6 +247,7 @@ impl App {
         if let Some(server) = &database.embedded {
             supervisor.spawn("postgres", embedded::keep_running(Arc::clone(server), supervisor.stop_token()));
         }
+        supervisor.spawn_rounds(self.presence.clone());
         supervisor.spawn_rounds(KeeperLoop(self.clone()));
         supervisor.spawn_rounds(IntakeLoop(self.clone()));
         supervisor.spawn_rounds(DispatchLoop(self.clone()));
@@ -380,10 +388,13 @@ fn settings(config: &ProviderConfig) -> provider::Settings {
     }
 }
 
-/// Host, process and a random tail: names this daemon in leases and in the ledger.
-fn daemon_name() -> String {
+fn host_name() -> String {
     let host = std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).unwrap_or_default();
-    let host = Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or("daemon").to_owned();
+    Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or("daemon").to_owned()
+}
+
+/// Host, process and a random tail: names this daemon in leases and in the ledger.
+fn daemon_name(host: &str) -> String {
     let tail: u16 = rand::random();
     format!("{host}/{}-{tail:04x}", std::process::id())
 }

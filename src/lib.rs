@@ -58,6 +58,12 @@ pub mod sandbox;
 /// Signals, supervised loops, systemd.
 pub mod lifecycle;
 
+/// What a data directory remembers about its databases.
+pub mod installation;
+
+/// Which daemons are there.
+pub mod presence;
+
 /// Builds everything; lists what runs by itself.
 pub mod app;
 

@@ -48,6 +48,8 @@ pub mod vault_keys;
 /// Everything at once, for whoever compares it with what really happened.
 #[cfg(feature = "sandbox")]
 pub mod audit;
+/// Who works on this database.
+pub mod daemons;
 
 use std::time::Duration;
 

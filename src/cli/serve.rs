@@ -78,10 +78,12 @@ async fn daemon(config: &Config, database: &Database, listener: TcpListener, clo
         }
         std::future::pending::<End>().await
     };
-    Ok(tokio::select! {
+    let end = tokio::select! {
         end = supervisor.run() => end,
         end = greeting => end,
-    })
+    };
+    app.presence.leave().await;
+    Ok(end)
 }
 
 /// Binds the port, or says what to do.

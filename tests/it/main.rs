@@ -13,6 +13,7 @@ mod keeper;
 mod orders;
 mod outage;
 mod pages;
+mod presence;
 mod process;
 mod provider;
 mod readme;
