@@ -19,6 +19,10 @@ use crate::{
     alerts::outbox::{self, Outbox},
     clock::Clock,
     config::{Config, ProviderConfig},
+    fence::{
+        self, Fence,
+        gate::{Gated, Lookout},
+    },
     health::Health,
     installation::Installation,
     keeper::{self, Keeper, spool::Spool},
@@ -56,6 +60,8 @@ pub struct App {
     pub links: ReconnectLinks,
     /// Pages, callbacks, health.
     pub web: Web,
+    /// Holds everything back on a restored or copied database.
+    pub fence: Fence,
     /// Tells the other daemons that this one is there.
     pub presence: Presence,
     /// What time it is.
@@ -158,6 +164,14 @@ impl App {
         let operator_email: Option<Arc<str>> =
             config.alerts.operator_email.as_ref().map(|mailbox| mailbox.email.to_string().into());
         let outages = OutageWatch::new(pool.clone(), clock.clone(), config.outage.clone(), operator_email.clone());
+        let fence = Fence::new(fence::Parts {
+            pool: pool.clone(),
+            installation,
+            clock: clock.clone(),
+            daemon: Arc::clone(&daemon),
+            operator_email: operator_email.clone(),
+            enabled: config.database.restore_fence,
+        });
         let keeper = Keeper::new(keeper::Parts {
             pool: pool.clone(),
             vault: Arc::clone(&vault),
@@ -166,6 +180,7 @@ impl App {
             clock: clock.clone(),
             config: config.keeper.clone(),
             spool: spool.clone(),
+            fence: fence.clone(),
             daemon: Arc::clone(&daemon),
             operator_email: operator_email.clone(),
             metrics: metrics.clone(),
@@ -190,6 +205,7 @@ impl App {
             alerts: config.alerts.clone(),
             smtp: config.smtp.clone(),
             links: reconnect.clone(),
+            fence: fence.clone(),
             daemon,
             metrics: metrics.clone(),
             stopping: stopping.clone(),
@@ -199,6 +215,7 @@ impl App {
             pool: pool.clone(),
             vault: Arc::clone(&vault),
             providers: providers.clone(),
+            fence: fence.clone(),
             spool,
             outbox: outbox.clone(),
             clock: clock.clone(),
@@ -220,7 +237,20 @@ impl App {
             metrics,
             status_links: links.into(),
         };
-        Ok(Self { pool, keeper, intake, dispatch, outbox, health, links: reconnect, web, presence, clock, stopping })
+        Ok(Self {
+            pool,
+            keeper,
+            intake,
+            dispatch,
+            outbox,
+            health,
+            links: reconnect,
+            web,
+            fence,
+            presence,
+            clock,
+            stopping,
+        })
     }
 
     /// One turn of every round that tends tokens and tells people, in the order in which data flows. Orders are left alone.
@@ -247,10 +277,11 @@ impl App {
         if let Some(server) = &database.embedded {
             supervisor.spawn("postgres", embedded::keep_running(Arc::clone(server), supervisor.stop_token()));
         }
-        supervisor.spawn_rounds(self.presence.clone());
-        supervisor.spawn_rounds(KeeperLoop(self.clone()));
-        supervisor.spawn_rounds(IntakeLoop(self.clone()));
-        supervisor.spawn_rounds(DispatchLoop(self.clone()));
+        supervisor.spawn_rounds(Lookout(self.fence.clone(), self.presence.clone()));
+        supervisor.spawn_rounds(Gated(self.fence.clone(), KeeperLoop(self.clone())));
+        supervisor.spawn_rounds(Gated(self.fence.clone(), IntakeLoop(self.clone())));
+        supervisor.spawn_rounds(Gated(self.fence.clone(), DispatchLoop(self.clone())));
+        // It sees to it itself: the mail that tells of the fence must go out.
         supervisor.spawn_rounds(OutboxLoop(self.clone()));
         let (web, stop) = (self.web.clone(), supervisor.stop_token());
         supervisor.spawn("web", async move {

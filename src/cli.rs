@@ -12,6 +12,7 @@ mod doctor;
 mod key;
 mod order;
 mod output;
+mod resume;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
@@ -84,6 +85,8 @@ enum Command {
     Config(config::Command),
     /// Check everything that must work, and say what to do where it does not
     Doctor(doctor::Options),
+    /// Show why work is held back on a restored or copied database, or let it go on
+    Resume(resume::Options),
     /// Run the daemon against simulated providers and tell what happens
     #[cfg(feature = "sandbox")]
     Demo(demo::Options),
@@ -132,6 +135,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Key(command) => command.run(&load(sources())?),
         Command::Config(command) => command.run(sources()),
         Command::Doctor(options) => options.run(quiet(load(sources())?)).await,
+        Command::Resume(options) => options.run(quiet(load(sources())?)).await,
         #[cfg(feature = "sandbox")]
         Command::Demo(options) => options.run(environment(), set).await,
         #[cfg(feature = "sandbox")]

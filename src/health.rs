@@ -10,6 +10,7 @@ use sqlx::PgPool;
 use crate::{
     alerts::outbox::Outbox,
     clock::Clock,
+    fence::Fence,
     keeper::spool::Spool,
     provider::{Provider, Providers},
     store::{self, connections, mails, orders, outages, tokens, vault_keys},
@@ -70,6 +71,8 @@ pub struct Health {
     pub vault: Arc<Vault>,
     /// Who is configured.
     pub providers: Providers,
+    /// What holds work back on a restored or copied database.
+    pub fence: Fence,
     /// Replies that wait.
     pub spool: Spool,
     /// Mails that wait.
@@ -123,12 +126,14 @@ impl Health {
     async fn tables(&self) -> Result<Vec<Check>, store::Error> {
         let now = self.clock.now();
         let mut conn = self.pool.acquire().await?;
+        let fence = self.fence.check(&mut conn).await?;
         let ahead = tokens::ahead(&mut conn, now).await?;
         let counts = connections::count_by_status(&mut conn).await?;
         let by_order_status = orders::count_unsettled(&mut conn).await?;
         let recent_outages = outages::recent(&mut conn, 10).await?;
         let keys = vault_keys::list(&mut conn).await?;
         Ok(vec![
+            fence,
             self.keys(&keys),
             self.keeper(&ahead, now),
             lapsed(&counts),

@@ -38,7 +38,8 @@ pub struct Mark {
 }
 
 impl Mark {
-    fn stage(&self) -> (i64, i64) {
+    /// What is compared: an epoch counts more than any spend.
+    pub fn stage(&self) -> (i64, i64) {
         (self.epoch, self.spend_id)
     }
 }

@@ -46,6 +46,7 @@ use tracing::info;
 use crate::{
     clock::Clock,
     config,
+    fence::Fence,
     outage::OutageWatch,
     provider::{Provider, Providers},
     retry::{Backoff, later},
@@ -64,6 +65,7 @@ pub struct Keeper {
     clock: Clock,
     config: config::Keeper,
     spool: spool::Spool,
+    fence: Fence,
     /// Who we are in leases and in the ledger.
     daemon: Arc<str>,
     operator_email: Option<Arc<str>>,
@@ -88,6 +90,8 @@ pub struct Parts {
     pub config: config::Keeper,
     /// Where replies wait for Postgres.
     pub spool: spool::Spool,
+    /// Lets nothing be spent on a restored or copied database.
+    pub fence: Fence,
     /// Who we are in leases and in the ledger.
     pub daemon: Arc<str>,
     /// Who is told of our own faults.
@@ -164,10 +168,35 @@ impl Report {
 impl Keeper {
     /// Puts a keeper together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { pool, vault, providers, outages, clock, config, spool, daemon, operator_email, metrics, stopping } =
-            parts;
-        let wake = Arc::new(Notify::new());
-        Self { pool, vault, providers, outages, clock, config, spool, daemon, operator_email, metrics, stopping, wake }
+        let Parts {
+            pool,
+            vault,
+            providers,
+            outages,
+            clock,
+            config,
+            spool,
+            fence,
+            daemon,
+            operator_email,
+            metrics,
+            stopping,
+        } = parts;
+        Self {
+            pool,
+            vault,
+            providers,
+            outages,
+            clock,
+            config,
+            spool,
+            fence,
+            daemon,
+            operator_email,
+            metrics,
+            stopping,
+            wake: Arc::default(),
+        }
     }
 
     /// Takes up everything that is due, and returns when none of it is left or the process is to stop: nothing is claimed
@@ -178,6 +207,9 @@ impl Keeper {
     pub async fn round(&self) -> Result<Report, store::Error> {
         let taken_over = {
             let mut conn = self.pool.acquire().await?;
+            if self.fence.pass(&mut conn).await?.is_none() {
+                return Ok(Report::default());
+            }
             tokens::announce_takeovers(&mut conn, self.config.takeover).await?
         };
         if taken_over {
@@ -233,6 +265,11 @@ impl Keeper {
     /// Ends the keeper's sleep, because something connected.
     pub fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    /// What holds work back on a restored or copied database.
+    pub fn fence(&self) -> &Fence {
+        &self.fence
     }
 
     pub(crate) fn clock(&self) -> &Clock {

@@ -30,6 +30,12 @@ pub mod provider;
 /// Logs and metrics.
 pub mod telemetry;
 
+/// What a data directory remembers about its databases.
+pub mod installation;
+
+/// Holds everything back on a restored or copied database.
+pub mod fence;
+
 /// Provider-wide failures: evidence, canary, ramp.
 pub mod outage;
 
@@ -57,9 +63,6 @@ pub mod sandbox;
 
 /// Signals, supervised loops, systemd.
 pub mod lifecycle;
-
-/// What a data directory remembers about its databases.
-pub mod installation;
 
 /// Which daemons are there.
 pub mod presence;

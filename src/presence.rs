@@ -10,7 +10,6 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::{
-    lifecycle::Round,
     store::{
         self,
         daemons::{self, Beat, Daemon},
@@ -92,18 +91,5 @@ impl Presence {
         if !matches!(left, Ok(Ok(()))) {
             warn!("this daemon could not be taken off the list of daemons; the others see it end within a minute");
         }
-    }
-}
-
-impl Round for Presence {
-    const NAME: &'static str = "presence";
-
-    async fn run(&self) -> Result<Duration, store::Error> {
-        self.beat(true).await?;
-        Ok(BEAT_EVERY)
-    }
-
-    async fn rest(&self, at_most: Duration) {
-        tokio::time::sleep(at_most).await;
     }
 }

@@ -51,6 +51,9 @@ pub mod audit;
 /// Who works on this database.
 pub mod daemons;
 
+/// Which database this is.
+pub mod identity;
+
 use std::time::Duration;
 
 use sqlx::{

@@ -13,6 +13,7 @@ mod operator_fault_resolved;
 mod outage_closed;
 mod outage_opened;
 mod recovered;
+mod restore_fence;
 mod wrapping;
 
 pub use lapsed::Lapsed;
@@ -21,6 +22,7 @@ pub use operator_fault_resolved::OperatorFaultResolved;
 pub use outage_closed::OutageClosed;
 pub use outage_opened::OutageOpened;
 pub use recovered::Recovered;
+pub use restore_fence::{RestoreFence, RestoreFenceOpened};
 
 /// A mail, ready to be put into an envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -26,9 +26,10 @@ use super::{
 use crate::{
     clock::Clock,
     config::{self, SmtpSecurity},
+    fence::Fence,
     links::ReconnectLinks,
     retry::{Backoff, later},
-    store::{self, mails},
+    store::{self, alerts, mails},
     telemetry::Metrics,
 };
 
@@ -43,6 +44,7 @@ pub struct Outbox {
     smtp: config::Smtp,
     transport: AsyncSmtpTransport<Tokio1Executor>,
     links: ReconnectLinks,
+    fence: Fence,
     daemon: Arc<str>,
     metrics: Metrics,
     stopping: CancellationToken,
@@ -61,6 +63,8 @@ pub struct Parts {
     pub smtp: config::Smtp,
     /// Makes the links in mails.
     pub links: ReconnectLinks,
+    /// Lets only the mail about itself through while it is closed.
+    pub fence: Fence,
     /// Who we are in leases.
     pub daemon: Arc<str>,
     /// What is counted.
@@ -112,9 +116,9 @@ impl Outbox {
     /// # Errors
     /// When the TLS settings of the SMTP server cannot be made.
     pub fn new(parts: Parts) -> Result<Self, lettre::transport::smtp::Error> {
-        let Parts { pool, clock, alerts, smtp, links, daemon, metrics, stopping } = parts;
+        let Parts { pool, clock, alerts, smtp, links, fence, daemon, metrics, stopping } = parts;
         let transport = transport(&smtp)?;
-        Ok(Self { pool, clock, alerts, smtp, transport, links, daemon, metrics, stopping, wake: Arc::default() })
+        Ok(Self { pool, clock, alerts, smtp, transport, links, fence, daemon, metrics, stopping, wake: Arc::default() })
     }
 
     /// Sends every mail that is due.
@@ -131,7 +135,10 @@ impl Outbox {
                 let mut conn = self.pool.acquire().await?;
                 // Long enough for a slow server to take all of them, each within its deadline.
                 let lease = self.smtp.timeout * (AT_ONCE as u32 + 1);
-                mails::claim_due(&mut conn, self.clock.now(), &self.daemon, lease, AT_ONCE).await?
+                // Mails that a copied database holds may have been sent from the original.
+                let fenced = self.fence.pass(&mut conn).await?.is_none();
+                let only = fenced.then_some(alerts::Kind::RestoreFence);
+                mails::claim_due(&mut conn, self.clock.now(), &self.daemon, lease, AT_ONCE, only).await?
             };
             if claims.is_empty() {
                 return Ok(report);
@@ -157,7 +164,9 @@ impl Outbox {
         let mut conn = self.pool.acquire().await?;
         let due = mails::next_due(&mut conn).await?;
         let until = due.map(|at| (at - self.clock.now()).to_std().unwrap_or_default());
-        let (least, most) = (Duration::from_millis(500), Duration::from_secs(30));
+        // While the fence is closed most of what is due stays where it is.
+        let least = Duration::from_millis(if self.fence.is_open() { 500 } else { 5_000 });
+        let most = Duration::from_secs(30);
         Ok(until.unwrap_or(most).clamp(least, most))
     }
 

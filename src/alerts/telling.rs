@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::mail::{Lapsed, OperatorFault, OperatorFaultResolved, OutageClosed, OutageOpened, Recovered, Rendered};
+use super::mail::{
+    Lapsed, OperatorFault, OperatorFaultResolved, OutageClosed, OutageOpened, Recovered, Rendered, RestoreFence,
+    RestoreFenceOpened,
+};
 use crate::{
     config,
     links::ReconnectLinks,
@@ -119,6 +122,16 @@ fn to_operator(alert: &Alert, step: mails::Step, now: DateTime<Utc>) -> Result<R
             waiting_orders: number(detail, "waiting_orders_at_recovery"),
         }
         .render(),
+        (Kind::RestoreFence, mails::Step::Opened) => RestoreFence {
+            found: detail["words"].as_str().unwrap_or("the database is not the one that was worked on"),
+            daemon: detail["daemon"].as_str().unwrap_or("unknown"),
+            found_at: alert.opened_at,
+        }
+        .render(),
+        (Kind::RestoreFence, mails::Step::Resolved) => {
+            let accepted = detail["accepted"].as_bool().unwrap_or(false);
+            RestoreFenceOpened { found_at: alert.opened_at, opened_at: over_at, accepted }.render()
+        }
         (_, mails::Step::Opened) => OperatorFault {
             provider,
             rule,
@@ -142,7 +155,7 @@ fn remedy(kind: Kind) -> &'static str {
             "Put the vault key that the message names back into vault.keys_file and restart the daemon. The token is \
              tried again within the hour."
         }
-        Kind::OperatorFault | Kind::Outage | Kind::ConnectionLapsed => {
+        Kind::OperatorFault | Kind::Outage | Kind::ConnectionLapsed | Kind::RestoreFence => {
             "Check the provider's client id and secret, the redirect URI registered there, and this machine's clock, DNS \
              and TLS. Renewals go on by themselves once it works."
         }

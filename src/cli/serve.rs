@@ -82,6 +82,7 @@ async fn daemon(config: &Config, database: &Database, listener: TcpListener, clo
         end = supervisor.run() => end,
         end = greeting => end,
     };
+    app.fence.save();
     app.presence.leave().await;
     Ok(end)
 }

@@ -18,6 +18,8 @@ pub struct Database {
     pub max_connections: u32,
     /// How long to wait for a free or new connection.
     pub connect_timeout: Duration,
+    /// Whether work is held back on a database that looks restored or copied.
+    pub restore_fence: bool,
     /// Directory of `initdb` and `postgres`; `None` searches the usual places.
     pub postgres_bin_dir: Option<PathBuf>,
 }
@@ -28,6 +30,7 @@ impl Database {
             url: section.secret("url"),
             max_connections: section.integer("max_connections", 2..=1_000),
             connect_timeout: section.duration("connect_timeout", Duration::from_millis(100)..=Duration::from_mins(10)),
+            restore_fence: section.boolean("restore_fence"),
             postgres_bin_dir: section.optional_path("postgres_bin_dir"),
         });
         if database.url.as_ref().is_some_and(|url| !is_postgres(url.expose_secret())) {

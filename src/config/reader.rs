@@ -127,6 +127,13 @@ impl Section<'_> {
         })
     }
 
+    pub(super) fn boolean(&mut self, name: &str) -> Option<bool> {
+        self.read(name, |value| match value {
+            Value::Boolean(yes) => Ok(*yes),
+            _ => Err(misread()),
+        })
+    }
+
     pub(super) fn fraction(&mut self, name: &str, range: RangeInclusive<f64>) -> Option<f64> {
         self.read(name, |value| match value {
             Value::Float(number) if range.contains(number) => Ok(*number),

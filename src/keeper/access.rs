@@ -43,6 +43,9 @@ pub enum Unavailable {
     /// It cannot be renewed right now.
     #[error("the token cannot be renewed right now")]
     NotNow,
+    /// The database looks restored or copied.
+    #[error("tokens of a restored or copied database are not spent: see `lamplighter resume`")]
+    Fenced,
     /// It does not open.
     #[error("the stored token does not open")]
     Vault(#[from] vault::Error),
@@ -87,9 +90,12 @@ impl Keeper {
         let taken = Taken::now(Turn::Own);
         let claim = {
             let mut conn = self.pool.acquire().await?;
+            let Some(pass) = self.fence.pass(&mut conn).await? else { return Err(Unavailable::Fenced) };
             let (now, lease) = (self.clock.now(), self.config.lease);
             let quiet_since = now - TimeDelta::from_std(self.config.retry_min).unwrap_or_default();
-            tokens::claim_one(&mut conn, now, &self.daemon, lease, connection_id, generation, quiet_since).await?
+            let claim =
+                tokens::claim_one(&mut conn, now, &self.daemon, lease, connection_id, generation, quiet_since).await?;
+            self.fence.admit(&mut conn, &pass, claim.into_iter().collect()).await?.pop()
         };
         match claim {
             None => self.wait_for_others(connection_id, generation).await,

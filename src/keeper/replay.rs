@@ -21,6 +21,9 @@ impl Keeper {
     /// The database is away (still); the replies stay on disk.
     pub(super) async fn replay_spool(&self, of: Option<Provider>) -> Result<u32, store::Error> {
         let mut replayed = 0;
+        if self.spool.is_empty() || !self.may_work().await? {
+            return Ok(replayed);
+        }
         for entry in self.spool.entries() {
             let reply = &entry.reply;
             if of.is_some_and(|provider| provider != reply.provider) {
@@ -42,6 +45,11 @@ impl Keeper {
             }
         }
         Ok(replayed)
+    }
+
+    async fn may_work(&self) -> Result<bool, store::Error> {
+        let mut conn = self.pool.acquire().await?;
+        Ok(self.fence.pass(&mut conn).await?.is_some())
     }
 
     async fn replay(&self, reply: &SpooledReply) -> Result<Outcome, store::Error> {

@@ -106,7 +106,9 @@ impl Keeper {
         }
         let due = Due { provider, by, limit: i64::try_from(limit).unwrap_or(i64::MAX) };
         let mut conn = self.pool.acquire().await?;
-        Ok((tokens::claim_due(&mut conn, due, now, &self.daemon, self.config.lease).await?, taken))
+        let Some(pass) = self.fence.pass(&mut conn).await? else { return Ok((Vec::new(), taken)) };
+        let claims = tokens::claim_due(&mut conn, due, now, &self.daemon, self.config.lease).await?;
+        Ok((self.fence.admit(&mut conn, &pass, claims).await?, taken))
     }
 
     /// Tells the outage watch what spends showed.

@@ -123,6 +123,13 @@ impl Dispatch {
         api: quickbooks::Api<'_>,
         under_way: usize,
     ) -> Result<(Vec<lanes::Claim>, i64), store::Error> {
+        let fenced = {
+            let mut conn = self.pool.acquire().await?;
+            self.keeper.fence().pass(&mut conn).await?.is_none()
+        };
+        if fenced {
+            return Ok((Vec::new(), 0));
+        }
         let flow = self.outages.flow(Provider::Quickbooks, Endpoint::Api, self.config.concurrency).await?;
         let (at_once, batch, due_by) = match flow {
             Flow::Open(at_once) => (at_once, i64::from(self.config.batch), self.keeper.clock().now()),

@@ -141,6 +141,9 @@ impl Intake {
 
     async fn claim(&self, limit: usize) -> Result<Vec<Claim>, store::Error> {
         let mut conn = self.pool.acquire().await?;
+        if self.keeper.fence().pass(&mut conn).await?.is_none() {
+            return Ok(Vec::new());
+        }
         let (now, limit) = (self.keeper.clock().now(), i64::try_from(limit).unwrap_or(i64::MAX));
         intakes::claim_due(&mut conn, now, &self.daemon, self.config.lease, limit).await
     }

@@ -22,6 +22,8 @@ pub enum Kind {
     Outage,
     /// A stored token does not open.
     TokenSetAside,
+    /// The database looks restored or copied.
+    RestoreFence,
 }
 
 /// An incident as it begins.

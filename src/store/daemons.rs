@@ -128,3 +128,13 @@ pub async fn forget(conn: &mut PgConnection, after: Duration) -> Result<u64, Err
     .await?;
     Ok(done.rows_affected())
 }
+
+/// How often each daemon has beaten that works, but for one.
+///
+/// # Errors
+/// Database trouble.
+pub async fn working(conn: &mut PgConnection, but_for: &str) -> Result<Vec<(String, i64)>, Error> {
+    let rows =
+        sqlx::query!("select name, beats from daemons where works and name <> $1", but_for).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|row| (row.name, row.beats)).collect())
+}

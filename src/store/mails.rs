@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Error;
+use super::{Error, alerts};
 
 /// Which moment of an incident a mail is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
@@ -37,7 +37,7 @@ pub struct Claim {
     pub fence: i64,
 }
 
-/// Claims up to `limit` mails that are due.
+/// Claims up to `limit` mails that are due, of all kinds of alerts or `only` of one.
 ///
 /// # Errors
 /// Database trouble.
@@ -47,12 +47,14 @@ pub async fn claim_due(
     daemon: &str,
     lease: Duration,
     limit: i64,
+    only: Option<alerts::Kind>,
 ) -> Result<Vec<Claim>, Error> {
     Ok(sqlx::query_as!(
         Claim,
         r#"with picked as (
                select id from mails
                where sent_at is null and send_at <= $1 and (lease_until is null or lease_until < clock_timestamp())
+                 and ($5::text is null or exists (select from alerts a where a.id = alert_id and a.kind = $5))
                order by send_at limit $4 for update skip locked
            )
            update mails m
@@ -63,7 +65,8 @@ pub async fn claim_due(
         now,
         daemon,
         lease.as_secs_f64(),
-        limit
+        limit,
+        only as Option<alerts::Kind>
     )
     .fetch_all(conn)
     .await?)

@@ -203,6 +203,7 @@ async fn alert_rows(conn: &mut PgConnection) -> Result<Vec<AlertRow>, store::Err
                 alerts::Kind::OperatorFault => ("Our own fault", "operator"),
                 alerts::Kind::Outage => ("Provider outage", "operator"),
                 alerts::Kind::TokenSetAside => ("Token set aside", "operator"),
+                alerts::Kind::RestoreFence => ("Restored database", "operator"),
             };
             let subject = alert.subject.or_else(|| alert.provider.map(|provider| provider.title().to_owned()));
             AlertRow {

@@ -9,6 +9,7 @@ mod alerts;
 mod causes;
 mod config;
 mod connect;
+mod fence;
 mod keeper;
 mod orders;
 mod outage;

@@ -4,6 +4,7 @@
 mod away;
 mod crash;
 mod demo;
+mod fence;
 mod life;
 mod mail;
 mod several;

@@ -98,6 +98,20 @@ fn outage_closed() -> OutageClosed {
     }
 }
 
+fn restore_fence() -> RestoreFence<'static> {
+    RestoreFence {
+        found: "this database was set back: its ledger ends at spend 40, but spend 52 was seen in it before 21 Nov 2026, \
+                22:30 UTC",
+        daemon: "lamp-1/4711-9f3c",
+        found_at: at("2026-11-21T22:30:00Z"),
+    }
+}
+
+fn restore_fence_opened() -> RestoreFenceOpened {
+    let (found_at, opened_at) = (at("2026-11-21T22:30:00Z"), at("2026-11-21T23:10:00Z"));
+    RestoreFenceOpened { found_at, opened_at, accepted: true }
+}
+
 /// All mails, each with the name of its snapshot.
 fn all() -> Vec<(String, Rendered)> {
     let mut mails = Vec::new();
@@ -114,6 +128,8 @@ fn all() -> Vec<(String, Rendered)> {
     mails.push(("outage_closed".to_owned(), outage_closed().render().unwrap()));
     let tokens = OutageOpened { endpoint: Endpoint::Tokens, ..outage_opened() };
     mails.push(("outage_opened_tokens".to_owned(), tokens.render().unwrap()));
+    mails.push(("restore_fence".to_owned(), restore_fence().render().unwrap()));
+    mails.push(("restore_fence_opened".to_owned(), restore_fence_opened().render().unwrap()));
     mails
 }
 
@@ -154,6 +170,8 @@ fn subjects_tell_mails_apart() {
     Outage at QuickBooks since 21 Nov 2026, 22:30 UTC
     Outage at QuickBooks is over after 5 h 15 min
     Outage at the token endpoint of QuickBooks since 21 Nov 2026, 22:30 UTC
+    Lamplighter holds back: its database looks restored or copied
+    Lamplighter goes on: the database is accepted
     ");
 }
 
@@ -208,6 +226,8 @@ fn names_cannot_add_tags_headers_or_paragraphs() {
     assert!(!fault.html.contains("<script") && !fault.subject.contains('\n'));
     let outage = OutageOpened { evidence: hostile, ..outage_opened() }.render().unwrap();
     assert!(!outage.html.contains("<script"));
+    let held = RestoreFence { found: hostile, daemon: hostile, ..restore_fence() }.render().unwrap();
+    assert!(!held.html.contains("<script"));
 }
 
 #[test]
