@@ -279,8 +279,9 @@ async fn a_claim_with_a_number_that_was_seen_before_is_given_back_unspent() {
     app.execute("delete from spends").await;
     app.execute("alter sequence spends_id_seq restart").await;
     let lease = Duration::from_secs(60);
-    let claims = tokens::claim_due(&mut conn, app.clock.now(), "test", lease, 8).await.unwrap();
-    assert_eq!(claims.len(), 2);
+    let due = tokens::Due { provider: Provider::Quickbooks, by: app.clock.now(), limit: 8 };
+    let claims = tokens::claim_due(&mut conn, due, app.clock.now(), "test/1", lease).await.unwrap();
+    assert_eq!(claims.len(), 1);
     assert!(app.app.fence.admit(&mut conn, &pass, claims).await.unwrap().is_empty());
     assert!(matches!(standing(&app.app).await, Standing::Held(Finding::GoneBack { .. })));
     drop(conn);

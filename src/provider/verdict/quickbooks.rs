@@ -44,7 +44,7 @@ pub(super) fn api(surface: Surface, status: u16, signs: &Signs) -> Option<Rule> 
         (200 | 400 | 403, "6190", _)        => Rule::SubscriptionLapsed,
 
         (401, ..) if signs.shape != Shape::Foreign                      => Rule::TokenRefused,
-        (_, ..) if fault.is_some()                                      => Rule::Refused,
+        _ if fault.is_some()                                            => Rule::Refused,
         (404 | 405 | 410, ..) if signs.shape == Shape::Object           => Rule::EndpointMissing,
         _ => return None,
     })

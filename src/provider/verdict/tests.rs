@@ -1,5 +1,6 @@
 //! The tables, row by row, with the bodies that the providers are known to send, and the laws that hold for every other.
 
+mod bending;
 mod bodies;
 mod hubspot;
 mod laws;

@@ -189,3 +189,23 @@ async fn lifetimes_and_tokens_can_be_left_out() {
     assert_eq!(keys, ["access_token", "token_type"]);
     assert_eq!(town.spend(Quickbooks, &first).await.status, 200, "what was spent stays good");
 }
+
+#[tokio::test]
+async fn a_token_that_somebody_else_replaced_is_dead_while_its_grant_lives() {
+    let town = Town::start().await;
+    for provider in [Quickbooks, Hubspot] {
+        let grant = town.connect(provider).await;
+        let company = if provider == Quickbooks { REALM } else { HUB };
+        let asked = json!({"replace": {"provider": provider, "company_id": company}});
+        let control = town.sandbox.http_url().join("control").unwrap();
+        assert_eq!(town.http.post(control).json(&asked).send().await.unwrap().status(), 200);
+        for _ in 0..2 {
+            assert_eq!(town.spend(provider, &grant.text("refresh_token")).await.status, 400);
+        }
+        assert_eq!(town.sandbox.connected(provider), [company], "spending it again harms nothing");
+        if provider == Quickbooks {
+            assert_eq!(town.query(&grant.text("access_token"), "select * from Item").await.status, 200);
+        }
+        assert!(!town.sandbox.replace(provider, "9"), "there is no such company");
+    }
+}
