@@ -370,6 +370,12 @@ impl Providers {
         oauth::revoke(&self.0.http, provider, settings, refresh_token).await
     }
 
+    /// Asks whether a refresh token is still honoured, without spending it; only where `introspect_url` is set.
+    pub async fn introspect(&self, provider: Provider, refresh_token: &SecretString) -> Result<(), Failure> {
+        let settings = self.configured(provider, "introspect")?;
+        oauth::introspect(&self.0.http, provider, settings, refresh_token).await
+    }
+
     /// QuickBooks' accounting API, if it is configured.
     pub fn quickbooks(&self) -> Option<quickbooks::Api<'_>> {
         let settings = self.0.quickbooks.as_ref()?;

@@ -104,6 +104,35 @@ pub(super) async fn revoke(
     Err(verdict::judge(call, &reply).hushed(refresh_token).hushed(&settings.client_secret))
 }
 
+/// Asks whether a refresh token is still honoured, without spending it.
+pub(super) async fn introspect(
+    http: &Http,
+    provider: Provider,
+    settings: &Settings,
+    refresh_token: &SecretString,
+) -> Result<(), Failure> {
+    #[derive(serde::Deserialize)]
+    struct Told {
+        active: bool,
+    }
+    let call = Call { provider, operation: "introspect", surface: Surface::Introspect };
+    let Some(url) = settings.introspect_url.clone() else {
+        return Err(verdict::not_configured(provider, call.operation));
+    };
+    let request = http.oauth().post(url).form(&[
+        ("client_id", settings.client_id.as_str()),
+        ("client_secret", settings.client_secret.expose_secret()),
+        ("token", refresh_token.expose_secret()),
+        ("token_type_hint", "refresh_token"),
+    ]);
+    let reply = send(http, call, request).await?;
+    match reply.read() {
+        Some(Told { active: true }) => Ok(()),
+        Some(Told { active: false }) => Err(verdict::inactive(call, &reply)),
+        None => Err(verdict::judge(call, &reply)),
+    }
+}
+
 /// Sends a hand-made request to an OAuth endpoint.
 pub(super) async fn send(http: &Http, call: Call, request: RequestBuilder) -> Result<Reply, Failure> {
     let outcome = match request.header(ACCEPT, "application/json").build() {

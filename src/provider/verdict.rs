@@ -141,6 +141,15 @@ pub(super) fn judge_within(call: Call, reply: &Reply, asked_for: &[String]) -> F
     Failure { verdict: rule.verdict(), rule: rule.name(), message: rule.words(call, None), ..failure }
 }
 
+/// The failure that a well-formed introspection stands for when it calls a token inactive.
+pub(super) fn inactive(call: Call, reply: &Reply) -> Failure {
+    Failure {
+        status: Some(reply.status),
+        correlation_id: reply.correlation_id.clone(),
+        ..bare_failure(call, Rule::IntrospectedInactive)
+    }
+}
+
 /// The failure of a call that brought no reply.
 pub(super) fn judge_lost(call: Call, lost: Lost) -> Failure {
     bare_failure(call, transport(call.surface, lost))

@@ -62,6 +62,8 @@ pub(super) async fn introspect(
         let grants = state.grants(Provider::Hubspot);
         let seen = grants.open(token, now).ok().map(|sight| (sight, "access_token"));
         let seen = seen.or_else(|| grants.see_refresh(token).map(|sight| (sight, "refresh_token")));
+        let gone = |sight: &Sight<'_>| state.portals.get(sight.company).is_some_and(|portal| portal.deleted);
+        let seen = seen.filter(|(sight, _)| !gone(sight));
         seen.map_or_else(
             || json!({"active": false}),
             |(sight, kind)| {

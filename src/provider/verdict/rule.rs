@@ -76,6 +76,8 @@ rules! {
         "{who} no longer honours this connection; the owner must reconnect";
     PortalDeleted => Lapsed(Cause::PortalDeleted), "portal_deleted",
         "the {who} portal no longer exists; the owner must connect another one";
+    IntrospectedInactive => Lapsed(Cause::Revoked), "introspected_inactive",
+        "{who} calls the refresh token inactive, so it no longer honours this connection; the owner must reconnect";
     CodeRefused => Rejected, "code_refused",
         "{who} did not accept the authorization code, which works once and for minutes; start the connect again";
     TokenUnknown => Rejected, "token_unknown",

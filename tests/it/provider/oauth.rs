@@ -82,6 +82,51 @@ async fn each_revokes_in_its_own_dialect() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_is_asked_about_in_hubspots_dialect() {
+    let known = r#"{"active":true,"token":"r0","hub_id":77,"token_use":"refresh_token","token_type":"Bearer"}"#;
+    let hubspot = Fake::answering(&[(200, known), (200, r#"{"active":false}"#)]).await;
+    let providers = hubspot.providers();
+    providers.introspect(Hubspot, &secret("r0")).await.unwrap();
+    let failure = providers.introspect(Hubspot, &secret("r0")).await.unwrap_err();
+    assert_eq!((failure.verdict, failure.rule), (Verdict::Lapsed(Cause::Revoked), "introspected_inactive"));
+    assert_eq!(failure.status, Some(200));
+    let seen = &hubspot.seen()[0];
+    assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/introspect"));
+    let hint = ("token_type_hint", "refresh_token");
+    assert_eq!(seen.form(), pairs(&[("client_id", "id"), ("client_secret", "shh"), ("token", "r0"), hint]));
+    assert_eq!(seen.header("authorization"), None);
+}
+
+#[tokio::test]
+async fn an_odd_introspection_never_ends_a_grant() {
+    let refused = r#"{"status":"BAD_REFRESH_TOKEN","error":"invalid_grant","message":"x"}"#;
+    let gone = r#"{"status":"BAD_HUB","message":"missing or unknown hub id","error":"access_denied"}"#;
+    let (inactive, client) = (r#"{"active":false}"#, r#"{"status":"BAD_CLIENT_SECRET","message":"x"}"#);
+    for (status, body, verdict) in [
+        (200, "", Verdict::Transient),
+        (200, "{}", Verdict::Transient),
+        (200, "<html>hello</html>", Verdict::Transient),
+        (200, r#"{"active":"false"}"#, Verdict::Transient),
+        (200, r#"{"active":0}"#, Verdict::Transient),
+        (200, r#"{"active":null}"#, Verdict::Transient),
+        (200, r#"{"active":false,"active":true}"#, Verdict::Transient),
+        (200, r#"{"status":"error","message":"x"}"#, Verdict::Transient),
+        (400, refused, Verdict::Rejected),
+        (400, gone, Verdict::Rejected),
+        (400, inactive, Verdict::Rejected),
+        (401, "", Verdict::Transient),
+        (429, inactive, Verdict::Transient),
+        (477, inactive, Verdict::Transient),
+        (500, inactive, Verdict::Transient),
+        (302, inactive, Verdict::OperatorFault),
+        (400, client, Verdict::OperatorFault),
+    ] {
+        let failure = Fake::answering(&[(status, body)]).await.providers().introspect(Hubspot, &secret("r0")).await;
+        assert_eq!(failure.unwrap_err().verdict, verdict, "{status} {body}");
+    }
+}
+
+#[tokio::test]
 async fn the_owner_is_sent_with_scopes_state_and_redirect() {
     let providers = providers(&Url::parse("https://intuit.example").unwrap());
     let url = providers.authorize_url(Quickbooks, "s t", &callback()).unwrap();
