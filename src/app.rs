@@ -25,7 +25,7 @@ use crate::{
     },
     health::Health,
     installation::Installation,
-    keeper::{self, Keeper, spool::Spool},
+    keeper::{self, Keeper, probe::Prober, spool::Spool},
     lifecycle::{Round, Supervisor},
     links::ReconnectLinks,
     orders::{self, dispatch::Dispatch, intake::Intake},
@@ -48,6 +48,8 @@ pub struct App {
     pub pool: PgPool,
     /// Keeps tokens alive.
     pub keeper: Keeper,
+    /// Tries grants out.
+    pub prober: Prober,
     /// HubSpot to queue.
     pub intake: Intake,
     /// Queue to QuickBooks.
@@ -75,6 +77,8 @@ pub struct App {
 pub struct Tended {
     /// Tokens.
     pub keeper: keeper::Report,
+    /// Grants that were tried out.
+    pub prober: keeper::probe::Report,
     /// Mails.
     pub outbox: outbox::Report,
 }
@@ -178,6 +182,7 @@ impl App {
             metrics: metrics.clone(),
             stopping: stopping.clone(),
         });
+        let prober = Prober::new(keeper.clone(), outages.clone());
         let orders = orders::Parts {
             pool: pool.clone(),
             keeper: keeper.clone(),
@@ -212,6 +217,7 @@ impl App {
         Ok(Self {
             pool,
             keeper,
+            prober,
             intake,
             dispatch,
             outbox,
@@ -230,7 +236,7 @@ impl App {
     /// # Errors
     /// Database trouble.
     pub async fn tend(&self) -> Result<Tended, store::Error> {
-        Ok(Tended { keeper: self.keeper.round().await?, outbox: self.outbox.round().await? })
+        Ok(Tended { keeper: self.keeper.round().await?, prober: self.prober.round().await?, outbox: self.outbox.round().await? })
     }
 
     /// When [`App::tend`] has something to do next, by the clock's time; `None` when nothing is planned.
@@ -251,6 +257,7 @@ impl App {
         }
         supervisor.spawn_rounds(Lookout(self.fence.clone(), self.presence.clone()));
         supervisor.spawn_rounds(Gated(self.fence.clone(), KeeperLoop(self.clone())));
+        supervisor.spawn_rounds(Gated(self.fence.clone(), ProbeLoop(self.clone())));
         supervisor.spawn_rounds(Gated(self.fence.clone(), IntakeLoop(self.clone())));
         supervisor.spawn_rounds(Gated(self.fence.clone(), DispatchLoop(self.clone())));
         // It sees to it itself: the mail that tells of the fence must go out.
@@ -280,6 +287,23 @@ impl Round for KeeperLoop {
 
     async fn rest(&self, at_most: Duration) {
         self.0.keeper.idle(at_most).await;
+    }
+}
+
+/// Tries out the grants that nothing else proves.
+struct ProbeLoop(App);
+
+impl Round for ProbeLoop {
+    const NAME: &'static str = "probe";
+
+    async fn run(&self) -> Result<Duration, store::Error> {
+        let report = self.0.prober.round().await?;
+        self.0.outbox.wake_if(report.lapsed + report.operator_fault > 0);
+        self.0.prober.idle_for().await
+    }
+
+    async fn rest(&self, at_most: Duration) {
+        tokio::time::sleep(at_most).await;
     }
 }
 
@@ -404,6 +428,7 @@ impl Shared<'_> {
             clock: self.clock.clone(),
             lateness_allowed: self.config.keeper.lease + Duration::from_secs(300),
             operator_is_mailed: self.config.alerts.operator_email.is_some(),
+            probe_interval: self.config.keeper.probe_interval,
         }
     }
 }

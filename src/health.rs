@@ -3,9 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::{
     alerts::outbox::Outbox,
@@ -13,7 +13,7 @@ use crate::{
     fence::Fence,
     keeper::spool::Spool,
     provider::{Provider, Providers},
-    store::{self, connections, mails, orders, outages, tokens, vault_keys},
+    store::{self, connections, mails, orders, outages, probes, tokens, vault_keys},
     vault::Vault,
     words,
 };
@@ -83,6 +83,8 @@ pub struct Health {
     pub lateness_allowed: Duration,
     /// Whether operators are told of alerts by mail.
     pub operator_is_mailed: bool,
+    /// How often a grant is tried out; `None` when never.
+    pub probe_interval: Option<Duration>,
 }
 
 /// The worst state of a list.
@@ -137,6 +139,7 @@ impl Health {
             self.keys(&keys),
             self.keeper(&ahead, now),
             lapsed(&counts),
+            self.verified(&mut conn, now).await?,
             parked(&by_order_status),
             open_outages(&recent_outages, now),
         ])
@@ -169,6 +172,22 @@ impl Health {
             return Check::ok("keeper", message);
         }
         Check::new("keeper", State::Fail, message, "is `lamplighter serve` running? Look for warnings in its log")
+    }
+
+    async fn verified(&self, conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Check, store::Error> {
+        let Some(interval) = self.probe_interval else {
+            return Ok(Check::ok("probes", "grants are not tried out: keeper.probe_interval is off"));
+        };
+        let most = TimeDelta::from_std(interval * 2).unwrap_or_default() + TimeDelta::hours(1);
+        let unseen = probes::count_unverified(conn, now - most).await?.unsigned_abs();
+        let span = words::span(most);
+        if unseen == 0 {
+            return Ok(Check::ok("probes", format!("every connected grant was seen to work within {span}")));
+        }
+        let message = format!("{} not seen to work for more than {span}", words::count(unseen, "connected grant"));
+        let remedy = "is `lamplighter serve` running, and can it reach the provider? `lamplighter connection list` shows \
+                      which, `lamplighter connection probe` asks now";
+        Ok(Check::new("probes", State::Warn, message, remedy))
     }
 
     fn configured(&self) -> Check {

@@ -34,6 +34,9 @@ pub mod lapse;
 /// Live access tokens for callers inside the daemon.
 pub mod access;
 
+/// Trying out grants that nothing else proves.
+pub mod probe;
+
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};

@@ -24,6 +24,9 @@ pub mod spends;
 /// How far each HubSpot portal has been read.
 pub mod intakes;
 
+/// When a grant was last seen to work.
+pub mod probes;
+
 /// QuickBooks companies as queues.
 pub mod lanes;
 

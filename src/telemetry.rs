@@ -87,6 +87,7 @@ struct EndpointLabels {
 pub struct Metrics {
     registry: Arc<Registry>,
     spends: Family<SpendLabels, Counter>,
+    probes: Family<SpendLabels, Counter>,
     attempts: Family<OutcomeLabels, Counter>,
     mails: Family<OutcomeLabels, Counter>,
     lateness: Gauge<f64, AtomicU64>,
@@ -102,6 +103,8 @@ impl Default for Metrics {
         let lateness = Gauge::default();
         let (connections, orders, outages) = (Family::default(), Family::default(), Family::default());
         registry.register("spends", "Refresh tokens spent, by what came back", spends.clone());
+        let probes = Family::default();
+        registry.register("probes", "Grants tried out, by what came of it", probes.clone());
         registry.register("order_attempts", "Attempts to post an order, by outcome", attempts.clone());
         registry.register("mails", "Attempts to hand a mail over, by outcome", mails.clone());
         registry.register_with_unit(
@@ -117,7 +120,7 @@ impl Default for Metrics {
             "Whether an outage of the provider's token endpoint or API is open",
             outages.clone(),
         );
-        Self { registry: Arc::new(registry), spends, attempts, mails, lateness, connections, orders, outages }
+        Self { registry: Arc::new(registry), spends, probes, attempts, mails, lateness, connections, orders, outages }
     }
 }
 
@@ -125,6 +128,11 @@ impl Metrics {
     /// A refresh token was spent.
     pub fn count_spend(&self, provider: Provider, outcome: spends::Outcome) {
         self.spends.get_or_create(&SpendLabels { provider: provider.as_str(), outcome: outcome.as_str() }).inc();
+    }
+
+    /// A grant was tried out.
+    pub fn count_probe(&self, provider: Provider, outcome: &'static str) {
+        self.probes.get_or_create(&SpendLabels { provider: provider.as_str(), outcome }).inc();
     }
 
     /// An order was tried.

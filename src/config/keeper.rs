@@ -32,6 +32,8 @@ pub struct Keeper {
     pub retry_max: Duration,
     /// Renewals that run side by side.
     pub concurrency: usize,
+    /// How often a grant is tried out that nothing else proved; `None` never asks.
+    pub probe_interval: Option<Duration>,
 }
 
 impl Keeper {
@@ -50,6 +52,8 @@ impl Keeper {
             retry_min: section.duration("retry_min", pause.clone()),
             retry_max: section.duration("retry_max", pause),
             concurrency: section.integer("concurrency", 1..=256),
+            probe_interval: section
+                .duration_or_off("probe_interval", Duration::from_mins(1)..=Duration::from_hours(720)),
         });
         section.ordered(("retry_min", keeper.retry_min), ("retry_max", keeper.retry_max));
         keeper.check_lease(section);

@@ -143,15 +143,16 @@ impl Section<'_> {
     }
 
     pub(super) fn duration(&mut self, name: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
-        self.parsed(name, |text| {
-            let duration = humantime::parse_duration(text).map_err(|error| {
-                Fault::new(format!("{text:?} is no duration: {error}"), r#"write it like "45s", "30m" or "1h 30m""#)
-            })?;
-            if range.contains(&duration) {
-                return Ok(duration);
-            }
-            let (least, most) = (humantime::format_duration(*range.start()), humantime::format_duration(*range.end()));
-            Err(outside(&text, &least, &most))
+        self.parsed(name, |text| duration(text, &range))
+    }
+
+    /// A duration, or the word "off", which is `None`.
+    pub(super) fn duration_or_off(&mut self, name: &str, range: RangeInclusive<Duration>) -> Option<Option<Duration>> {
+        self.parsed(name, |text| match text {
+            "off" => Ok(None),
+            text => duration(text, &range)
+                .map(Some)
+                .map_err(|fault| Fault { remedy: format!(r#"{}, or "off""#, fault.remedy), ..fault }),
         })
     }
 
@@ -208,6 +209,17 @@ impl Section<'_> {
             self.reader.fault(&self.key(least.0), Fault::new(message, remedy));
         }
     }
+}
+
+fn duration(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, Fault> {
+    let duration = humantime::parse_duration(text).map_err(|error| {
+        Fault::new(format!("{text:?} is no duration: {error}"), r#"write it like "45s", "30m" or "1h 30m""#)
+    })?;
+    if range.contains(&duration) {
+        return Ok(duration);
+    }
+    let (least, most) = (humantime::format_duration(*range.start()), humantime::format_duration(*range.end()));
+    Err(outside(&text, &least, &most))
 }
 
 fn mailbox(text: &str) -> Result<Mailbox, Fault> {

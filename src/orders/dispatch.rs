@@ -203,8 +203,12 @@ impl Dispatch {
         let mut report = Report::default();
         let Some(api) = self.providers.quickbooks() else { return Ok(report) };
         let mut evidence = Evidence::default();
+        let started_at = self.keeper.clock().now();
         let leave = self.work(api, &lane, batch, &mut report, &mut evidence).await?;
         self.outages.weigh(Provider::Quickbooks, Endpoint::Api, lane.connection_id, &evidence).await?;
+        if report.posted > 0 {
+            self.keeper.proven(lane.connection_id, lane.verified_at, started_at).await?;
+        }
         if let Some(leave) = leave {
             let mut conn = self.pool.acquire().await?;
             lanes::release(&mut conn, &lane, leave, self.keeper.clock().now()).await?;

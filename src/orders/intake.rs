@@ -176,6 +176,7 @@ impl Intake {
         let (received, poll_at) = match self.read_all(&claim).await {
             Ok(received) => {
                 evidence.answered();
+                self.keeper.proven(claim.connection_id, claim.verified_at, started_at).await?;
                 if received > 0 {
                     info!(connection_id = %claim.connection_id, received, "orders taken in from HubSpot");
                 }

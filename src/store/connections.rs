@@ -140,10 +140,13 @@ pub async fn connect(
     // A row that was not there a moment ago is another account's, which must not lose its company to this one.
     let row = sqlx::query!(
         r#"insert into connections
-               (id, account_id, provider, environment, company_id, company_name, status, status_changed_at, connected_at)
-           values ($1, $2, $3, $4, $5, $6, 'connected', $7, $7)
+               (id, account_id, provider, environment, company_id, company_name, status, status_changed_at, connected_at,
+                probe_at)
+           -- The connect asks the company for its name, which proves the grant; if that fails, a probe soon asks again.
+           values ($1, $2, $3, $4, $5, $6, 'connected', $7, $7, $7::timestamptz + interval '1 minute')
            on conflict (provider, environment, company_id) do update
                set account_id = $2, status = 'connected', cause = null, evidence = null, connected_at = $7,
+                   verified_at = null, probe_at = excluded.probe_at,
                    company_name = case when excluded.company_name = excluded.company_id
                                        then connections.company_name else excluded.company_name end,
                    status_changed_at = case when connections.status = 'connected'
@@ -287,6 +290,8 @@ pub struct Overview {
     pub cause: Option<Cause>,
     /// Since when it has this status.
     pub status_changed_at: DateTime<Utc>,
+    /// When the grant was last seen to work.
+    pub verified_at: Option<DateTime<Utc>>,
     /// How often its tokens changed.
     pub generation: i64,
     /// When its tokens last changed.
@@ -311,7 +316,7 @@ pub async fn overview(conn: &mut PgConnection, limit: i64) -> Result<Vec<Overvie
     Ok(sqlx::query_as!(
         Overview,
         r#"select c.id, a.name as account, c.provider as "provider: Provider", c.environment, c.company_id,
-                  c.company_name, c.status as "status: Status", c.cause as "cause: Cause", c.status_changed_at,
+                  c.company_name, c.status as "status: Status", c.cause as "cause: Cause", c.status_changed_at, c.verified_at,
                   t.generation, t.renewed_at, t.renew_at, t.failures,
                   t.access_expires_at, t.refresh_expires_at, t.refresh_hard_expires_at
            from connections c join accounts a on a.id = c.account_id join tokens t on t.connection_id = c.id

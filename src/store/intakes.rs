@@ -23,6 +23,8 @@ pub struct Claim {
     pub fence: i64,
     /// Failed polls since the last good one.
     pub failures: i32,
+    /// When the grant was last seen to work.
+    pub verified_at: Option<DateTime<Utc>>,
 }
 
 /// Begins reading a portal from `modified_to`, or wakes one that is read already: its cursor stays where it was, so that
@@ -56,7 +58,7 @@ pub async fn claim_due(
     Ok(sqlx::query_as!(
         Claim,
         "with picked as (
-             select i.connection_id, c.account_id from intakes i join connections c on c.id = i.connection_id
+             select i.connection_id, c.account_id, c.verified_at from intakes i join connections c on c.id = i.connection_id
              where i.poll_at <= $1 and (i.lease_until is null or i.lease_until < clock_timestamp())
                and c.status = 'connected'
              order by i.poll_at limit $4 for update of i skip locked
@@ -64,7 +66,8 @@ pub async fn claim_due(
          update intakes i
          set lease_until = clock_timestamp() + make_interval(secs => $3), leased_by = $2, fence = i.fence + 1
          from picked where i.connection_id = picked.connection_id
-         returning i.connection_id, picked.account_id, i.opened_at, i.modified_to, i.fence, i.failures",
+         returning i.connection_id, picked.account_id, i.opened_at, i.modified_to, i.fence, i.failures,
+                   picked.verified_at",
         now,
         daemon,
         lease.as_secs_f64(),

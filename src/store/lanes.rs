@@ -23,6 +23,8 @@ pub struct Claim {
     pub arrivals: i64,
     /// Failures since the last order that went through.
     pub failures: i32,
+    /// When the grant was last seen to work.
+    pub verified_at: Option<DateTime<Utc>>,
 }
 
 /// Makes the lane of a QuickBooks connection, or wakes it.
@@ -74,7 +76,7 @@ pub async fn claim_due(
     Ok(sqlx::query_as!(
         Claim,
         "with picked as (
-             select l.connection_id, c.account_id, c.company_id
+             select l.connection_id, c.account_id, c.company_id, c.verified_at
              from lanes l join connections c on c.id = l.connection_id
              where l.resume_at <= $1 and (l.lease_until is null or l.lease_until < clock_timestamp())
                and c.status = 'connected'
@@ -83,7 +85,8 @@ pub async fn claim_due(
          update lanes l
          set lease_until = clock_timestamp() + make_interval(secs => $3), leased_by = $2, fence = l.fence + 1
          from picked where l.connection_id = picked.connection_id
-         returning l.connection_id, picked.account_id, picked.company_id, l.fence, l.arrivals, l.failures",
+         returning l.connection_id, picked.account_id, picked.company_id, l.fence, l.arrivals, l.failures,
+                   picked.verified_at",
         now,
         daemon,
         lease.as_secs_f64(),

@@ -267,6 +267,7 @@ impl Web {
             return Ok(self.answer(StatusCode::BAD_GATEWAY, page));
         };
         let connected = self.store_tokens(begun, grant, refresh_token, &company).await?;
+        let asked_at = self.clock.now();
         let name = self.company_name(provider, grant, &company.id).await;
         let shown = name.clone().unwrap_or_else(|| company.id.clone());
         let connection_id = match connected {
@@ -281,6 +282,9 @@ impl Web {
                 return Ok(self.answer(StatusCode::CONFLICT, MessagePage::company_taken(provider, &shown)));
             }
         };
+        if name.is_some() {
+            self.keeper.proven(connection_id, None, asked_at).await?;
+        }
         let mut conn = self.pool.acquire().await?;
         if let Some(name) = &name {
             connections::rename(&mut conn, connection_id, name).await?;

@@ -125,6 +125,7 @@ fn connection_row(row: &connections::Overview) -> ConnectionRow {
         hard_cap: or_absent(row.refresh_hard_expires_at),
         generation: row.generation,
         renew_at: row.renew_at,
+        verified_at: row.verified_at,
     }
 }
 

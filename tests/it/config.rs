@@ -82,6 +82,18 @@ fn the_demo_lies_between_the_defaults_and_the_file() {
 }
 
 #[test]
+fn a_probe_has_an_interval_or_is_off() {
+    let interval = |text: &str| given(format!("[keeper]\nprobe_interval = \"{text}\"")).config().keeper.probe_interval;
+    assert_eq!(given("").config().keeper.probe_interval, Some(Duration::from_hours(24)));
+    assert_eq!((interval("90m"), interval("off")), (Some(Duration::from_mins(90)), None));
+    for wrong in ["never", "0s", "", "OFF"] {
+        let problems = given(format!("[keeper]\nprobe_interval = \"{wrong}\"")).problems();
+        assert!(problems.starts_with("lamplighter.toml:2:18: keeper.probe_interval: "), "{problems}");
+        assert!(problems.ends_with(r#", or "off""#), "{problems}");
+    }
+}
+
+#[test]
 fn only_our_own_environment_counts() {
     let config = given("").env("DATABASE_URL", "postgres://elsewhere/x").env("WEB__LISTEN", "no").config();
     assert!(config.database.url.is_none());

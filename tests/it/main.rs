@@ -15,6 +15,7 @@ mod orders;
 mod outage;
 mod pages;
 mod presence;
+mod probe;
 mod process;
 mod provider;
 mod readme;

@@ -190,6 +190,8 @@ pub struct ConnectionRow {
     pub generation: i64,
     /// When it is renewed next.
     pub renew_at: Option<DateTime<Utc>>,
+    /// When the grant was last seen to work.
+    pub verified_at: Option<DateTime<Utc>>,
 }
 
 /// One order.

@@ -36,6 +36,7 @@ fn connection(account: &str, provider: Provider, company: &str) -> ConnectionRow
         hard_cap: if rolling { clock(400 * DAY, 1425 * DAY) } else { TokenClock::Endless },
         generation: 412,
         renew_at: Some(ago(-24)),
+        verified_at: Some(ago(200)),
     }
 }
 

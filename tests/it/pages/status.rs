@@ -92,6 +92,7 @@ async fn it_shows_everything_there_is_and_takes_no_name_for_markup() {
         "<dt>Refresh</dt>",
         "<dt>Hard cap</dt>",
         "in 4 y 11 mo",
+        "seen to work <time",
         "#1001 &#60;img src=x&#62;",
         "12.50 USD",
         number.as_str(),
