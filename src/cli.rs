@@ -30,7 +30,8 @@ use sqlx::PgConnection;
 
 use self::output::complain;
 use crate::{
-    app::Database,
+    app::{App, Database},
+    clock::Clock,
     config::{Config, Problems, Sources, environment},
 };
 
@@ -169,6 +170,17 @@ async fn with_database<T>(
     let result = match database.pool.acquire().await {
         Ok(mut conn) => work(&mut conn).await,
         Err(cause) => Err(cause.into()),
+    };
+    database.close().await?;
+    result
+}
+
+/// Works with everything put together, as the daemon would, but with no loop running.
+async fn with_app<T>(config: &Config, work: impl AsyncFnOnce(&App) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let database = Database::open(config, true).await?;
+    let result = match App::build(config, database.pool.clone(), Clock::system(), &[]).await {
+        Ok(app) => work(&app).await,
+        Err(cause) => Err(cause),
     };
     database.close().await?;
     result

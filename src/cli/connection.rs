@@ -1,5 +1,7 @@
 //! `lamplighter connection`: authorizations at QuickBooks and HubSpot.
 
+mod probe;
+
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -38,15 +40,19 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Ask the provider now whether a connection works; exit code 3 when that is not so or not known
+    Probe(probe::Options),
 }
 
 impl Command {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<u8> {
-        with_database(&config, async |conn| match self {
-            Self::Link { account, provider, json } => link(conn, &config, &account, provider, json).await,
-            Self::List { json } => list(conn, json).await,
-        })
-        .await
+        match self {
+            Self::Link { account, provider, json } => {
+                with_database(&config, async |conn| link(conn, &config, &account, provider, json).await).await
+            }
+            Self::List { json } => with_database(&config, async |conn| list(conn, json).await).await,
+            Self::Probe(options) => options.run(&config).await,
+        }
     }
 }
 
@@ -111,10 +117,20 @@ async fn list(conn: &mut sqlx::PgConnection, as_json: bool) -> anyhow::Result<u8
             or_dash(row.refresh_expires_at),
             or_dash(row.refresh_hard_expires_at),
             or_dash(row.renew_at),
+            or_dash(row.verified_at),
         ]
     });
-    let headers =
-        ["Account", "Provider", "Company", "Status", "Access ends", "Refresh ends", "Hard cap", "Next renewal"];
+    let headers = [
+        "Account",
+        "Provider",
+        "Company",
+        "Status",
+        "Access ends",
+        "Refresh ends",
+        "Hard cap",
+        "Next renewal",
+        "Verified",
+    ];
     let hint = "No connection yet. Make a link: lamplighter connection link --account NAME --provider quickbooks";
     output::table(&headers, rows.collect(), hint);
     Ok(DONE)

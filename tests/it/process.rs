@@ -7,6 +7,7 @@ mod demo;
 mod fence;
 mod life;
 mod mail;
+mod probe;
 mod several;
 mod startup;
 mod usage;
