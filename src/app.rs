@@ -25,7 +25,7 @@ use crate::{
     },
     health::Health,
     installation::Installation,
-    keeper::{self, Keeper, probe::Prober, spool::Spool},
+    keeper::{self, Keeper, probe::Prober, spool::Spool, warnings::Throttle},
     lifecycle::{Round, Supervisor},
     links::ReconnectLinks,
     orders::{self, dispatch::Dispatch, intake::Intake},
@@ -256,7 +256,7 @@ impl App {
             supervisor.spawn("postgres", embedded::keep_running(Arc::clone(server), supervisor.stop_token()));
         }
         supervisor.spawn_rounds(Lookout(self.fence.clone(), self.presence.clone()));
-        supervisor.spawn_rounds(Gated(self.fence.clone(), KeeperLoop(self.clone())));
+        supervisor.spawn_rounds(Gated(self.fence.clone(), KeeperLoop(self.clone(), Throttle::default())));
         supervisor.spawn_rounds(Gated(self.fence.clone(), ProbeLoop(self.clone())));
         supervisor.spawn_rounds(Gated(self.fence.clone(), IntakeLoop(self.clone())));
         supervisor.spawn_rounds(Gated(self.fence.clone(), DispatchLoop(self.clone())));
@@ -271,8 +271,8 @@ impl App {
     }
 }
 
-/// Renews what is due.
-struct KeeperLoop(App);
+/// Renews what is due, then warns of what will run out.
+struct KeeperLoop(App, Throttle);
 
 impl Round for KeeperLoop {
     const NAME: &'static str = "keeper";
@@ -282,6 +282,8 @@ impl Round for KeeperLoop {
         if report.lapsed + report.operator_fault + report.set_aside + report.renewed > 0 {
             self.0.outbox.wake();
         }
+        let warned = self.0.keeper.warn_if_due(&self.1).await?;
+        self.0.outbox.wake_if(warned.mailed > 0);
         self.0.keeper.idle_for().await
     }
 

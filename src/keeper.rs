@@ -36,6 +36,8 @@ pub mod access;
 
 /// Trying out grants that nothing else proves.
 pub mod probe;
+/// Early warnings of what runs out.
+pub mod warnings;
 
 use std::{sync::Arc, time::Duration};
 

@@ -45,6 +45,12 @@ pub mod alerts;
 /// The outbox of mails.
 pub mod mails;
 
+/// Warnings of what is about to run out, step by step.
+pub mod warnings;
+
+/// Refresh windows that nothing renews in time.
+pub mod windows;
+
 /// Which vault keys the database depends on.
 pub mod vault_keys;
 

@@ -14,6 +14,10 @@ mod outage_closed;
 mod outage_opened;
 mod recovered;
 mod restore_fence;
+mod running_out;
+mod running_out_resolved;
+mod window_near;
+mod window_near_resolved;
 mod wrapping;
 
 pub use lapsed::Lapsed;
@@ -23,6 +27,10 @@ pub use outage_closed::OutageClosed;
 pub use outage_opened::OutageOpened;
 pub use recovered::Recovered;
 pub use restore_fence::{RestoreFence, RestoreFenceOpened};
+pub use running_out::{Call, RunningOut};
+pub use running_out_resolved::RunningOutResolved;
+pub use window_near::{Reason, WindowNear};
+pub use window_near_resolved::WindowNearResolved;
 
 /// A mail, ready to be put into an envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]

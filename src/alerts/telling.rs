@@ -1,6 +1,9 @@
 //! From an alert in the tables to the mail that tells of it. Rendered when it is sent, so that the link is fresh and the
 //! numbers are today's.
 
+/// Warnings of what runs out.
+mod warnings;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -38,11 +41,16 @@ pub(super) async fn tell(
     let Some(alert) = alerts::get(conn, mail.alert_id).await? else {
         return Ok(Err("its alert is gone".to_owned()));
     };
-    if mail.step == mails::Step::Opened && alert.resolved_at.is_some() {
+    if mail.step != mails::Step::Resolved && alert.resolved_at.is_some() {
         return Ok(Ok(None));
     }
-    if alert.kind == Kind::ConnectionLapsed {
-        return Ok(to_owner(conn, &alert, mail.step, links, config, now).await?.map(Some));
+    match alert.kind {
+        Kind::ConnectionLapsed => {
+            return Ok(to_owner(conn, &alert, mail.step, links, config, now).await?.map(Some));
+        }
+        Kind::HardCapNear => return warnings::to_owner(conn, &alert, mail.step, links, config, now).await,
+        Kind::RefreshWindowNear => return warnings::to_operator(conn, &alert, mail.step, now).await,
+        Kind::OperatorFault | Kind::Outage | Kind::TokenSetAside => {}
     }
     let rendered = to_operator(&alert, mail.step, now).map_err(|error| error.to_string());
     Ok(rendered.map(|rendered| Some(Told { rendered, recipient_name: None })))
@@ -62,7 +70,7 @@ async fn to_owner(
     let account = accounts::of_connection(conn, connection_id).await?;
     let support_contact = config.support_contact.as_deref();
     let rendered = match step {
-        mails::Step::Opened => {
+        mails::Step::Opened | mails::Step::Reminder | mails::Step::LastCall => {
             let waiting = orders::count_waiting(conn, Some(account.id)).await?;
             let last_good_at = tokens::renewed_at(conn, connection_id).await?;
             let (url, link) = links.make(account.id, connection.provider, now);
@@ -105,8 +113,8 @@ fn to_operator(alert: &Alert, step: mails::Step, now: DateTime<Utc>) -> Result<R
     let rule = detail["rule"].as_str().unwrap_or("unknown");
     let over_at = alert.resolved_at.unwrap_or(now);
     let endpoint = serde_json::from_value(detail["endpoint"].clone()).unwrap_or(Endpoint::Api);
-    match (alert.kind, step) {
-        (Kind::Outage, mails::Step::Opened) => OutageOpened {
+    match (alert.kind, step == mails::Step::Resolved) {
+        (Kind::Outage, false) => OutageOpened {
             provider,
             endpoint,
             since: alert.opened_at,
@@ -114,7 +122,7 @@ fn to_operator(alert: &Alert, step: mails::Step, now: DateTime<Utc>) -> Result<R
             waiting_orders: number(detail, "waiting_orders"),
         }
         .render(),
-        (Kind::Outage, mails::Step::Resolved) => OutageClosed {
+        (Kind::Outage, true) => OutageClosed {
             provider,
             endpoint,
             since: alert.opened_at,
@@ -122,17 +130,17 @@ fn to_operator(alert: &Alert, step: mails::Step, now: DateTime<Utc>) -> Result<R
             waiting_orders: number(detail, "waiting_orders_at_recovery"),
         }
         .render(),
-        (Kind::RestoreFence, mails::Step::Opened) => RestoreFence {
+        (Kind::RestoreFence, false) => RestoreFence {
             found: detail["words"].as_str().unwrap_or("the database is not the one that was worked on"),
             daemon: detail["daemon"].as_str().unwrap_or("unknown"),
             found_at: alert.opened_at,
         }
         .render(),
-        (Kind::RestoreFence, mails::Step::Resolved) => {
+        (Kind::RestoreFence, true) => {
             let accepted = detail["accepted"].as_bool().unwrap_or(false);
             RestoreFenceOpened { found_at: alert.opened_at, opened_at: over_at, accepted }.render()
         }
-        (_, mails::Step::Opened) => OperatorFault {
+        (_, false) => OperatorFault {
             provider,
             rule,
             code: detail["code"].as_str(),
@@ -143,7 +151,7 @@ fn to_operator(alert: &Alert, step: mails::Step, now: DateTime<Utc>) -> Result<R
             correlation_id: detail["correlation_id"].as_str(),
         }
         .render(),
-        (_, mails::Step::Resolved) => {
+        (_, true) => {
             OperatorFaultResolved { provider, rule, first_seen_at: alert.opened_at, resolved_at: over_at }.render()
         }
     }
@@ -155,7 +163,7 @@ fn remedy(kind: Kind) -> &'static str {
             "Put the vault key that the message names back into vault.keys_file and restart the daemon. The token is \
              tried again within the hour."
         }
-        Kind::OperatorFault | Kind::Outage | Kind::ConnectionLapsed | Kind::RestoreFence => {
+        _ => {
             "Check the provider's client id and secret, the redirect URI registered there, and this machine's clock, DNS \
              and TLS. Renewals go on by themselves once it works."
         }

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::second_look::SecondLook;
+use super::{second_look::SecondLook, warnings};
 use crate::{
     failpoint,
     provider::{Cause, Failure},
@@ -78,6 +78,7 @@ pub async fn declare_after(
         evidence["second_look"] = json!(look);
     }
     if connections::lapse(conn, id, grounds.cause, &evidence, now).await? {
+        warnings::overtaken(conn, id, now).await?;
         let owner = accounts::of_connection(conn, id).await?;
         let alert = alerts::NewAlert {
             incident: &incident(id),

@@ -24,6 +24,10 @@ pub enum Kind {
     TokenSetAside,
     /// The database looks restored or copied.
     RestoreFence,
+    /// The hard cap of a grant comes near.
+    HardCapNear,
+    /// Refresh windows at a provider run out and nothing renews them.
+    RefreshWindowNear,
 }
 
 /// An incident as it begins.

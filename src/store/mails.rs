@@ -16,6 +16,10 @@ use super::{Error, alerts};
 pub enum Step {
     /// It began.
     Opened,
+    /// It is closer.
+    Reminder,
+    /// It is about to come true.
+    LastCall,
     /// It is over.
     Resolved,
 }

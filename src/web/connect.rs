@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use super::{Error, Web, pages::MessagePage, show};
 use crate::{
-    keeper::lapse,
+    keeper::{lapse, warnings},
     links::Refused,
     provider::{Failure, Grant, Provider, Settings, Verdict},
     store::{
@@ -349,6 +349,7 @@ impl Web {
             Provider::Hubspot => intakes::open(&mut tx, id, now).await?,
         }
         lapse::resolve(&mut tx, id, now).await?;
+        warnings::reconnected(&mut tx, id, now).await?;
         crate::failpoint::reach("connect_stored");
         tx.commit().await?;
         Ok(connected)

@@ -205,6 +205,8 @@ async fn alert_rows(conn: &mut PgConnection) -> Result<Vec<AlertRow>, store::Err
                 alerts::Kind::Outage => ("Provider outage", "operator"),
                 alerts::Kind::TokenSetAside => ("Token set aside", "operator"),
                 alerts::Kind::RestoreFence => ("Restored database", "operator"),
+                alerts::Kind::HardCapNear => ("Permission runs out soon", "owner"),
+                alerts::Kind::RefreshWindowNear => ("Tokens run out unrenewed", "operator"),
             };
             let subject = alert.subject.or_else(|| alert.provider.map(|provider| provider.title().to_owned()));
             AlertRow {

@@ -22,3 +22,4 @@ mod readme;
 mod sandbox;
 mod simulate;
 mod torture;
+mod warnings;

@@ -1,5 +1,7 @@
 //! Every mail as the tests know it: snapshots of what is said, and the rules that all of them keep.
 
+mod warnings;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
@@ -112,6 +114,11 @@ fn restore_fence_opened() -> RestoreFenceOpened {
     RestoreFenceOpened { found_at, opened_at, accepted: true }
 }
 
+/// Whether a mail asks its reader to reconnect.
+fn has_button(name: &str) -> bool {
+    name.starts_with("lapsed") || (name.starts_with("running_out") && !name.ends_with("resolved"))
+}
+
 /// All mails, each with the name of its snapshot.
 fn all() -> Vec<(String, Rendered)> {
     let mut mails = Vec::new();
@@ -130,6 +137,7 @@ fn all() -> Vec<(String, Rendered)> {
     mails.push(("outage_opened_tokens".to_owned(), tokens.render().unwrap()));
     mails.push(("restore_fence".to_owned(), restore_fence().render().unwrap()));
     mails.push(("restore_fence_opened".to_owned(), restore_fence_opened().render().unwrap()));
+    mails.extend(warnings::all());
     mails
 }
 
@@ -172,6 +180,17 @@ fn subjects_tell_mails_apart() {
     Outage at the token endpoint of QuickBooks since 21 Nov 2026, 22:30 UTC
     Lamplighter holds back: its database looks restored or copied
     Lamplighter goes on: the database is accepted
+    60 days left: renew the QuickBooks permission for Harbor Books LLC
+    Reminder: 30 days left to renew the QuickBooks permission for Harbor Books LLC
+    Last call: 7 days left to renew the QuickBooks permission for Harbor Books LLC
+    60 days left: renew the HubSpot permission for harborbooks.example
+    Reminder: 30 days left to renew the HubSpot permission for harborbooks.example
+    Last call: 7 days left to renew the HubSpot permission for harborbooks.example
+    All clear: the QuickBooks permission for Harbor Books LLC is renewed
+    60 days left, and 37 connections at QuickBooks are not being renewed
+    Reminder: 30 days left, and 37 connections at QuickBooks are not being renewed
+    Last call: 7 days left, and 37 connections at QuickBooks are not being renewed
+    All clear: no refresh window at QuickBooks is at risk any more
     ");
 }
 
@@ -187,7 +206,7 @@ fn html_parts_load_nothing_and_say_what_the_text_says() {
         let links = html.matches("href=").count();
         let own = html.matches(&format!("href=\"{LINK}\"")).count();
         assert_eq!(links, own, "{name} links somewhere else");
-        assert_eq!(own > 0, name.starts_with("lapsed"), "{name}: only a lapse has a button");
+        assert_eq!(own > 0, has_button(&name), "{name}: a button is for owners who must reconnect");
         let heading = mail.text.lines().next().unwrap();
         assert!(html.contains(heading), "{name}: {heading}");
     }
@@ -199,7 +218,7 @@ fn text_lines_fit_and_the_link_stands_alone() {
         for line in mail.text.lines() {
             assert!(line == LINK || line.chars().count() <= 76, "{name}: {line}");
         }
-        assert_eq!(mail.text.lines().any(|line| line == LINK), name.starts_with("lapsed"), "{name}");
+        assert_eq!(mail.text.lines().any(|line| line == LINK), has_button(&name), "{name}");
     }
 }
 

@@ -1,0 +1,128 @@
+//! From a warning of what runs out to its mail. What has been put right or overtaken since the mail was queued is not
+//! warned of any more.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+
+use super::Told;
+use crate::{
+    alerts::mail::{Call, Reason, Rendered, RunningOut, RunningOutResolved, WindowNear, WindowNearResolved},
+    config,
+    keeper::warnings,
+    links::ReconnectLinks,
+    provider::Provider,
+    store::{
+        self, accounts,
+        alerts::Alert,
+        connections::{self, Status},
+        mails::Step,
+        outages,
+        spends::Outcome,
+        warnings as tables, windows,
+    },
+};
+
+type Tale = Result<Result<Option<Told>, String>, store::Error>;
+
+/// The hard cap of a connection, to its owner.
+pub(super) async fn to_owner(
+    conn: &mut PgConnection,
+    alert: &Alert,
+    step: Step,
+    links: &ReconnectLinks,
+    config: &config::Alerts,
+    now: DateTime<Utc>,
+) -> Tale {
+    let missing = || Ok(Err("its connection is gone".to_owned()));
+    let Some(connection_id) = alert.connection_id else { return missing() };
+    let Some(connection) = connections::get(conn, connection_id).await? else { return missing() };
+    let account = accounts::of_connection(conn, connection_id).await?;
+    let support_contact = config.support_contact.as_deref();
+    let rendered = match call(step) {
+        Some(call) => {
+            let works = matches!(connection.status, Status::Connected | Status::Failing);
+            let open = tables::open_cap(conn, connection_id).await?;
+            let end = open.map(|cap| cap.ends_at.unwrap_or(cap.told_end));
+            let Some(ends_at) = end.filter(|end| works && *end > now) else { return Ok(Ok(None)) };
+            let (url, link) = links.make(account.id, connection.provider, now);
+            RunningOut {
+                account: &account.name,
+                owner_name: &account.owner_name,
+                provider: connection.provider,
+                company: &connection.company_name,
+                call,
+                ends_at,
+                left: ends_at - now,
+                reconnect_url: url.as_str(),
+                link_expires_at: link.expires_at,
+                support_contact,
+            }
+            .render()
+        }
+        None => RunningOutResolved {
+            account: &account.name,
+            owner_name: &account.owner_name,
+            provider: connection.provider,
+            company: &connection.company_name,
+            renewed_at: alert.resolved_at.unwrap_or(now),
+            ends_at: serde_json::from_value(alert.detail["new_end"].clone()).unwrap_or(None),
+            support_contact,
+        }
+        .render(),
+    };
+    let recipient_name = Some(account.owner_name).filter(|name| !name.trim().is_empty());
+    Ok(rendered.map(|rendered| Some(Told { rendered, recipient_name })).map_err(|error| error.to_string()))
+}
+
+/// The refresh windows of a provider, to the operator.
+pub(super) async fn to_operator(conn: &mut PgConnection, alert: &Alert, step: Step, now: DateTime<Utc>) -> Tale {
+    let provider = alert.provider.unwrap_or(Provider::Quickbooks);
+    let rendered = match call(step) {
+        Some(call) => match windows_now(conn, provider, call, now).await? {
+            Some(rendered) => rendered,
+            None => return Ok(Ok(None)),
+        },
+        None => {
+            let until = alert.resolved_at.unwrap_or(now);
+            let lost = windows::lost(conn, provider, alert.opened_at).await?.unsigned_abs();
+            WindowNearResolved { provider, since: alert.opened_at, until, lost }.render()
+        }
+    };
+    let told = |rendered| Some(Told { rendered, recipient_name: None });
+    Ok(rendered.map(told).map_err(|error| error.to_string()))
+}
+
+async fn windows_now(
+    conn: &mut PgConnection,
+    provider: Provider,
+    call: Call,
+    now: DateTime<Utc>,
+) -> Result<Option<Result<Rendered, askama::Error>>, store::Error> {
+    let at_risk = windows::at_risk(conn, warnings::window_bounds(now)).await?;
+    let groups: Vec<_> = at_risk.iter().filter(|group| group.provider == provider).collect();
+    let Some(earliest) = groups.iter().filter_map(|group| group.earliest).min() else { return Ok(None) };
+    let is_out = outages::latest(conn, provider).await?.is_some_and(|outage| outage.closed_at.is_none());
+    let main = groups.first();
+    let reason = match main.and_then(|group| group.outcome) {
+        _ if is_out => Reason::Outage,
+        Some(Outcome::OperatorFault) => Reason::OurFault,
+        Some(Outcome::SetAside) => Reason::SetAside,
+        Some(_) => Reason::Failing,
+        None => Reason::NotTried,
+    };
+    let connections = groups.iter().map(|group| group.connections.unsigned_abs()).sum();
+    let with_reason = main.map_or(0, |group| group.connections.unsigned_abs());
+    let evidence = main.and_then(|group| group.code.as_deref().or(group.rule.as_deref()));
+    let left: TimeDelta = earliest - now;
+    let mail = WindowNear { provider, call, connections, earliest, left, reason, with_reason, evidence };
+    Ok(Some(mail.render()))
+}
+
+fn call(step: Step) -> Option<Call> {
+    match step {
+        Step::Opened => Some(Call::First),
+        Step::Reminder => Some(Call::Reminder),
+        Step::LastCall => Some(Call::Last),
+        Step::Resolved => None,
+    }
+}
