@@ -51,6 +51,9 @@ pub mod warnings;
 /// Refresh windows that nothing renews in time.
 pub mod windows;
 
+/// The reconnects to come.
+pub mod forecast;
+
 /// Which vault keys the database depends on.
 pub mod vault_keys;
 

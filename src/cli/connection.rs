@@ -1,5 +1,6 @@
 //! `lamplighter connection`: authorizations at QuickBooks and HubSpot.
 
+mod forecast;
 mod probe;
 
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub(super) enum Command {
     },
     /// Ask the provider now whether a connection works; exit code 3 when that is not so or not known
     Probe(probe::Options),
+    /// Tell the reconnects to come, what is at risk and what has lapsed
+    Forecast(forecast::Options),
 }
 
 impl Command {
@@ -51,6 +54,7 @@ impl Command {
                 with_database(&config, async |conn| link(conn, &config, &account, provider, json).await).await
             }
             Self::List { json } => with_database(&config, async |conn| list(conn, json).await).await,
+            Self::Forecast(options) => with_database(&config, async |conn| options.run(conn).await).await,
             Self::Probe(options) => options.run(&config).await,
         }
     }

@@ -5,6 +5,7 @@ mod away;
 mod crash;
 mod demo;
 mod fence;
+mod forecast;
 mod life;
 mod mail;
 mod probe;
