@@ -79,6 +79,8 @@ pub struct Tended {
     pub keeper: keeper::Report,
     /// Grants that were tried out.
     pub prober: keeper::probe::Report,
+    /// Warnings of what runs out.
+    pub warned: keeper::warnings::Report,
     /// Mails.
     pub outbox: outbox::Report,
 }
@@ -236,18 +238,25 @@ impl App {
     /// # Errors
     /// Database trouble.
     pub async fn tend(&self) -> Result<Tended, store::Error> {
-        Ok(Tended { keeper: self.keeper.round().await?, prober: self.prober.round().await?, outbox: self.outbox.round().await? })
+        Ok(Tended {
+            keeper: self.keeper.round().await?,
+            prober: self.prober.round().await?,
+            warned: self.keeper.warn_round().await?,
+            outbox: self.outbox.round().await?,
+        })
     }
 
-    /// When [`App::tend`] has something to do next, by the clock's time; `None` when nothing is planned.
+    /// When [`App::tend`] has something to do next, by the clock's time; `None` when nothing is planned. Warnings are not
+    /// counted: they keep for as long as anybody sleeps.
     ///
     /// # Errors
     /// Database trouble.
     pub async fn tend_at(&self) -> Result<Option<DateTime<Utc>>, store::Error> {
+        let probe = self.prober.next_due().await?;
         let mut conn = self.pool.acquire().await?;
         let ahead = tokens::ahead(&mut conn, self.clock.now()).await?;
         let mail = mails::next_due(&mut conn).await?;
-        Ok(ahead.iter().filter_map(|one| one.canary_at.or(one.due_at)).chain(mail).min())
+        Ok(ahead.iter().filter_map(|one| one.canary_at.or(one.due_at)).chain(probe).chain(mail).min())
     }
 
     /// Everything that runs by itself.

@@ -50,7 +50,7 @@ pub(super) async fn tell(
         }
         Kind::HardCapNear => return warnings::to_owner(conn, &alert, mail.step, links, config, now).await,
         Kind::RefreshWindowNear => return warnings::to_operator(conn, &alert, mail.step, now).await,
-        Kind::OperatorFault | Kind::Outage | Kind::TokenSetAside => {}
+        Kind::OperatorFault | Kind::Outage | Kind::TokenSetAside | Kind::RestoreFence => {}
     }
     let rendered = to_operator(&alert, mail.step, now).map_err(|error| error.to_string());
     Ok(rendered.map(|rendered| Some(Told { rendered, recipient_name: None })))

@@ -183,25 +183,33 @@ impl Prober {
         Ok(finding)
     }
 
-    /// How long nothing is due.
+    /// When the next grant is tried out, by index; `None` when none may be now.
     ///
     /// # Errors
     /// Database trouble.
-    pub async fn idle_for(&self) -> Result<Duration, store::Error> {
-        let mut rest = LOOK_AGAIN;
+    pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>, store::Error> {
+        let mut first = None;
         if self.keeper.config.probe_interval.is_none() {
-            return Ok(rest);
+            return Ok(first);
         }
         for provider in Provider::ALL {
             if self.may_ask(provider).await? {
                 let mut conn = self.keeper.pool.acquire().await?;
                 let due = probes::next_due(&mut conn, provider).await?;
-                let until = due.map(|at| (at - self.keeper.clock.now()).to_std().unwrap_or_default());
-                rest = rest.min(until.unwrap_or(LOOK_AGAIN));
+                first = [first, due].into_iter().flatten().min();
             }
         }
+        Ok(first)
+    }
+
+    /// How long nothing is due.
+    ///
+    /// # Errors
+    /// Database trouble.
+    pub async fn idle_for(&self) -> Result<Duration, store::Error> {
+        let until = self.next_due().await?.map(|at| (at - self.keeper.clock.now()).to_std().unwrap_or_default());
         // What is due at once was left because of some trouble: that should not make a hot loop.
-        Ok(rest.max(Duration::from_secs(1)))
+        Ok(until.unwrap_or(LOOK_AGAIN).clamp(Duration::from_secs(1), LOOK_AGAIN))
     }
 
     /// Whether a provider is configured and not known to be out.
@@ -217,19 +225,14 @@ impl Prober {
         Ok(true)
     }
 
-    /// Lets the watch over the provider know how it answered.
+    /// Lets the watch over the provider know how its API answered.
     async fn weigh(&self, claim: &Claim, failure: Option<&Failure>) -> Result<(), store::Error> {
         let mut evidence = Evidence::default();
         match failure {
             None => evidence.answered(),
             Some(failure) => evidence.failed(failure),
         }
-        let endpoint = match claim.provider {
-            Provider::Quickbooks => Endpoint::Api,
-            // Introspection stands beside the token endpoint.
-            Provider::Hubspot => Endpoint::Tokens,
-        };
-        self.outages.weigh(claim.provider, endpoint, claim.connection_id, &evidence).await
+        self.outages.weigh(claim.provider, Endpoint::Api, claim.connection_id, &evidence).await
     }
 
     fn again_after(&self) -> Duration {

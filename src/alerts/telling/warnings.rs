@@ -10,7 +10,7 @@ use crate::{
     config,
     keeper::warnings,
     links::ReconnectLinks,
-    provider::Provider,
+    provider::{Endpoint, Provider},
     store::{
         self, accounts,
         alerts::Alert,
@@ -101,7 +101,8 @@ async fn windows_now(
     let at_risk = windows::at_risk(conn, warnings::window_bounds(now)).await?;
     let groups: Vec<_> = at_risk.iter().filter(|group| group.provider == provider).collect();
     let Some(earliest) = groups.iter().filter_map(|group| group.earliest).min() else { return Ok(None) };
-    let is_out = outages::latest(conn, provider).await?.is_some_and(|outage| outage.closed_at.is_none());
+    let latest = outages::latest(conn, provider, Endpoint::Tokens).await?;
+    let is_out = latest.is_some_and(|outage| outage.closed_at.is_none());
     let main = groups.first();
     let reason = match main.and_then(|group| group.outcome) {
         _ if is_out => Reason::Outage,

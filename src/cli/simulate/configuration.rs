@@ -35,7 +35,9 @@ pub(super) fn configure(
     ];
     let ours = ours.into_iter().map(|(key, value)| (key.to_owned(), value));
     let asked = Provider::ALL.map(|provider| (format!("providers.{provider}.keep_alive"), plan.keep.to_string()));
-    let flags = asked.into_iter().chain(set).chain(ours).collect();
+    // A question to each of a thousand companies on each of many days would be most of the work: `--set` asks for it.
+    let unasked = [("keeper.probe_interval".to_owned(), "off".to_owned())];
+    let flags = unasked.into_iter().chain(asked).chain(set).chain(ours).collect();
     let (config, _warnings) = Config::load(Sources { demo: false, file: Some(file), env: BTreeMap::new(), flags })?;
     Ok(config)
 }

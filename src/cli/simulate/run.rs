@@ -293,10 +293,11 @@ impl Simulation {
             }
         }
         let tended = tokio::time::timeout(PATIENCE, self.app.tend()).await;
-        let Tended { keeper, outbox } = tended.with_context(|| format!("the rounds of {now} did not end"))??;
+        let Tended { keeper, prober, warned: _, outbox } =
+            tended.with_context(|| format!("the rounds of {now} did not end"))??;
         self.tally.rounds += 1;
         self.tally.renewed += u64::from(keeper.renewed);
-        self.tally.lapsed += u64::from(keeper.lapsed);
+        self.tally.lapsed += u64::from(keeper.lapsed + prober.lapsed);
         if keeper.operator_fault > 0 {
             self.note_fault(u64::from(keeper.operator_fault));
         }

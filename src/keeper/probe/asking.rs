@@ -245,7 +245,7 @@ impl Asking<'_> {
         let outcome = match reason {
             Unavailable::Lapsed => Outcome::Lapsed,
             // The keeper tells the operator of a token that does not open when its turn comes.
-            Unavailable::NotNow | Unavailable::Vault(_) => Outcome::Transient,
+            Unavailable::NotNow | Unavailable::Fenced | Unavailable::Vault(_) => Outcome::Transient,
             Unavailable::Store(cause) => return Err(cause),
         };
         self.noted("the keeper, for a token", false, words);
