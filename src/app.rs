@@ -13,7 +13,6 @@ use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
-use uuid::Uuid;
 
 use crate::{
     alerts::outbox::{self, Outbox},
@@ -26,20 +25,18 @@ use crate::{
     health::Health,
     installation::Installation,
     keeper::{self, Keeper, probe::Prober, spool::Spool, warnings::Throttle},
+    keys::{self, Keys},
     lifecycle::{Round, Supervisor},
     links::ReconnectLinks,
     orders::{self, dispatch::Dispatch, intake::Intake},
     outage::OutageWatch,
     presence::Presence,
     provider::{self, HttpOptions, Providers},
-    store::{self, embedded, mails, tokens, vault_keys},
+    store::{self, embedded, mails, tokens},
     telemetry::Metrics,
-    vault::{self, Place, Vault},
+    vault::Vault,
     web::{self, Web},
 };
-
-/// The text that is sealed under every vault key, so that a key is known to be the right one.
-const VAULT_CANARY: &str = "lamplighter";
 
 /// Everything, put together. Cheap to clone.
 #[derive(Clone)]
@@ -66,6 +63,8 @@ pub struct App {
     pub fence: Fence,
     /// Tells the other daemons that this one is there.
     pub presence: Presence,
+    /// Follows the vault keys.
+    pub keys: Keys,
     /// What time it is.
     pub clock: Clock,
     /// Cancelled when nothing new may be begun.
@@ -148,6 +147,7 @@ impl App {
     /// # Errors
     /// A vault key that is missing or wrong, a spool that cannot be written, TLS that cannot be set up: each with what to
     /// do.
+    #[expect(clippy::too_many_lines, reason = "a list, in the order in which data flows: nothing in it decides anything")]
     pub async fn build(
         config: &Config,
         pool: PgPool,
@@ -155,7 +155,7 @@ impl App {
         links: &[(String, String)],
     ) -> anyhow::Result<Self> {
         let vault = Arc::new(Vault::load(&config.vault.keys_file)?);
-        unlock(&pool, &vault, &clock).await?;
+        keys::unlock(&pool, &vault, &clock).await?;
         let spool_at = config.data_dir.join("spool");
         let spool = Spool::open(&spool_at).with_context(|| {
             format!("cannot write {}: let the user who runs lamplighter own data_dir", spool_at.display())
@@ -163,7 +163,8 @@ impl App {
         let installation = Installation::open(&config.data_dir)?;
         let host = host_name();
         let daemon: Arc<str> = daemon_name(&host).into();
-        let presence = Presence::new(pool.clone(), Arc::clone(&daemon), host, installation.id(), &vault);
+        let presence = Presence::new(pool.clone(), Arc::clone(&daemon), host, installation.id(), Arc::clone(&vault));
+        let keys = Keys::new(pool.clone(), Arc::clone(&vault), presence.clone(), clock.clone());
         let metrics = Metrics::default();
         let stopping = CancellationToken::new();
         let providers = providers(config)?;
@@ -228,6 +229,7 @@ impl App {
             web,
             fence,
             presence,
+            keys,
             clock,
             stopping,
         })
@@ -265,6 +267,7 @@ impl App {
             supervisor.spawn("postgres", embedded::keep_running(Arc::clone(server), supervisor.stop_token()));
         }
         supervisor.spawn_rounds(Lookout(self.fence.clone(), self.presence.clone()));
+        supervisor.spawn_rounds(Gated(self.fence.clone(), KeysLoop(self.clone())));
         supervisor.spawn_rounds(Gated(self.fence.clone(), KeeperLoop(self.clone(), Throttle::default())));
         supervisor.spawn_rounds(Gated(self.fence.clone(), ProbeLoop(self.clone())));
         supervisor.spawn_rounds(Gated(self.fence.clone(), IntakeLoop(self.clone())));
@@ -277,6 +280,26 @@ impl App {
                 tracing::error!(%cause, "the web server ended");
             }
         });
+    }
+}
+
+/// Follows the vault keys.
+struct KeysLoop(App);
+
+impl Round for KeysLoop {
+    const NAME: &'static str = "keys";
+
+    async fn run(&self) -> Result<Duration, store::Error> {
+        let tended = self.0.keys.tend().await?;
+        if tended.returned > 0 {
+            self.0.keeper.wake();
+        }
+        self.0.outbox.wake_if(tended.resolved > 0);
+        Ok(Keys::idle_for())
+    }
+
+    async fn rest(&self, at_most: Duration) {
+        self.0.keys.idle(at_most).await;
     }
 }
 
@@ -380,27 +403,6 @@ fn wake_all(keeper: &Keeper, intake: &Intake, dispatch: &Dispatch, outbox: &Outb
         dispatch.wake();
         outbox.wake();
     })
-}
-
-/// Checks that the keys at hand are those that this database depends on, and notes a new active one. Nothing is written
-/// unless all is well.
-async fn unlock(pool: &PgPool, vault: &Vault, clock: &Clock) -> anyhow::Result<()> {
-    let place = Place { table: "vault_keys", row: Uuid::nil(), field: "canary_sealed" };
-    let mut conn = pool.acquire().await.map_err(store::Error::from)?;
-    for used in vault_keys::list(&mut conn).await? {
-        vault.open(place, &used.canary_sealed).map_err(|cause| match cause {
-            vault::Error::UnknownKey(id) => anyhow::anyhow!(
-                "this database holds secrets sealed with the vault key {id}, which vault.keys_file does not hold: put \
-                 that key back into the file (keys can stand there together), or point database.url at another database"
-            ),
-            other => anyhow::Error::new(other).context("the database's own vault check does not open"),
-        })?;
-    }
-    if let Some(active) = vault.key_ids().next() {
-        let canary = vault.seal(place, &VAULT_CANARY.to_owned().into());
-        vault_keys::add(&mut conn, active, &canary, clock.now()).await?;
-    }
-    Ok(())
 }
 
 /// What nearly every part is made of.

@@ -33,6 +33,7 @@ use crate::{
     app::{App, Database},
     clock::Clock,
     config::{Config, Problems, Sources, environment},
+    keys, vault,
 };
 
 /// Where the configuration is looked for when nobody names it.
@@ -114,7 +115,9 @@ pub fn main() -> ExitCode {
     match runtime.block_on(run(arguments)) {
         Ok(code) => ExitCode::from(code),
         Err(cause) => {
-            let misconfigured = cause.is::<Problems>() || cause.is::<crate::vault::Error>();
+            let misconfigured = cause.is::<Problems>()
+                || cause.is::<vault::Error>()
+                || matches!(cause.downcast_ref(), Some(keys::Error::Vault(_)));
             complain(&chain(&cause));
             ExitCode::from(if misconfigured { MISCONFIGURED } else { FAILED })
         }
@@ -133,7 +136,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Account(command) => command.run(quiet(load(sources())?)).await,
         Command::Connection(command) => command.run(quiet(load(sources())?)).await,
         Command::Order(command) => command.run(quiet(load(sources())?)).await,
-        Command::Key(command) => command.run(&load(sources())?),
+        Command::Key(command) => command.run(load(sources())?).await,
         Command::Config(command) => command.run(sources()),
         Command::Doctor(options) => options.run(quiet(load(sources())?)).await,
         Command::Resume(options) => options.run(quiet(load(sources())?)).await,

@@ -13,7 +13,7 @@ use crate::{
     fence::Fence,
     keeper::spool::Spool,
     provider::{Provider, Providers},
-    store::{self, connections, mails, orders, outages, probes, tokens, vault_keys},
+    store::{self, connections, mails, orders, outages, probes, set_asides, tokens, vault_keys},
     vault::Vault,
     words,
 };
@@ -134,9 +134,10 @@ impl Health {
         let by_order_status = orders::count_unsettled(&mut conn).await?;
         let recent_outages = outages::recent(&mut conn, 10).await?;
         let keys = vault_keys::list(&mut conn).await?;
+        let resting = set_asides::count(&mut conn).await?;
         Ok(vec![
             fence,
-            self.keys(&keys),
+            self.keys(&keys, resting),
             self.keeper(&ahead, now),
             lapsed(&counts),
             self.verified(&mut conn, now).await?,
@@ -145,14 +146,36 @@ impl Health {
         ])
     }
 
-    fn keys(&self, used: &[vault_keys::VaultKey]) -> Check {
-        let missing: Vec<_> =
-            used.iter().filter(|key| !self.vault.key_ids().any(|id| id == key.id)).map(|key| key.id.as_str()).collect();
-        if missing.is_empty() {
-            return Check::ok("vault", "every key that sealed something here is at hand");
+    fn keys(&self, keys: &[vault_keys::VaultKey], resting: u64) -> Check {
+        let at_hand = self.vault.key_ids();
+        let missing = |needed: bool| {
+            let missing = keys.iter().filter(|key| key.pruned_at.is_none() && key.is_needed() == needed);
+            missing.filter(|key| !at_hand.contains(&key.id)).map(|key| key.id.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        let (needed, announced) = (missing(true), missing(false));
+        if !needed.is_empty() {
+            let message = format!("the database holds secrets sealed with {needed}, which is not at hand");
+            let remedy = "put the key back into vault.keys_file now; a running daemon reads it by itself, and none starts \
+                          without it";
+            return Check::new("vault", State::Fail, message, remedy);
         }
-        let message = format!("the database holds secrets sealed with {}, which is not at hand", missing.join(", "));
-        Check::new("vault", State::Fail, message, "put the key back into vault.keys_file and restart")
+        if let Some(trouble) = self.vault.trouble() {
+            let message = format!("the keys in memory go on, but their file cannot be used: {trouble}");
+            let remedy = "correct vault.keys_file; the daemon reads it by itself, and does not start again before";
+            return Check::new("vault", State::Warn, message, remedy);
+        }
+        if resting > 0 {
+            let message =
+                format!("the tokens of {} do not open and were set aside", words::count(resting, "connection"));
+            let remedy = "`lamplighter key list` shows which daemon lacks which key; the operator was mailed the steps";
+            return Check::new("vault", State::Warn, message, remedy);
+        }
+        if !announced.is_empty() {
+            let message = format!("a rotation to the vault key {announced} waits for the keys file of this machine");
+            let remedy = "copy vault.keys_file here from the machine where `lamplighter key rotate` was begun";
+            return Check::new("vault", State::Warn, message, remedy);
+        }
+        Check::ok("vault", "every key that sealed something here is at hand")
     }
 
     fn keeper(&self, ahead: &[tokens::Ahead], now: DateTime<Utc>) -> Check {

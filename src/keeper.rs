@@ -36,8 +36,12 @@ pub mod access;
 
 /// Trying out grants that nothing else proves.
 pub mod probe;
+
 /// Early warnings of what runs out.
 pub mod warnings;
+
+/// Tokens that do not open rest, and the operator is told once.
+mod set_aside;
 
 use std::{sync::Arc, time::Duration};
 

@@ -67,6 +67,9 @@ pub mod lifecycle;
 /// Which daemons are there.
 pub mod presence;
 
+/// Vault keys in use: who has them, how one gives way to the next.
+pub mod keys;
+
 /// Builds everything; lists what runs by itself.
 pub mod app;
 

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -36,14 +36,13 @@ struct Inner {
     name: Arc<str>,
     host: String,
     installation_id: Uuid,
-    vault_key_ids: Vec<String>,
+    vault: Arc<Vault>,
 }
 
 impl Presence {
     /// Puts it together; nobody is told yet.
-    pub fn new(pool: PgPool, name: Arc<str>, host: String, installation_id: Uuid, vault: &Vault) -> Self {
-        let vault_key_ids = vault.key_ids().map(ToOwned::to_owned).collect();
-        Self(Arc::new(Inner { pool, name, host, installation_id, vault_key_ids }))
+    pub fn new(pool: PgPool, name: Arc<str>, host: String, installation_id: Uuid, vault: Arc<Vault>) -> Self {
+        Self(Arc::new(Inner { pool, name, host, installation_id, vault }))
     }
 
     /// Who this daemon is in leases and in the ledger.
@@ -57,19 +56,30 @@ impl Presence {
     /// Database trouble.
     pub async fn beat(&self, works: bool) -> Result<(), store::Error> {
         let mut conn = self.0.pool.acquire().await?;
+        self.0.vault.look();
+        let vault_key_ids = self.0.vault.key_ids();
         let beat = Beat {
             name: &self.0.name,
             installation_id: self.0.installation_id,
             host: &self.0.host,
-            vault_key_ids: &self.0.vault_key_ids,
+            vault_key_ids: &vault_key_ids,
             // A vault never loads without a key.
-            active_vault_key: self.0.vault_key_ids.first().map_or("", String::as_str),
+            active_vault_key: vault_key_ids.first().map_or("", String::as_str),
             version: env!("CARGO_PKG_VERSION"),
             works,
         };
         daemons::beat(&mut conn, &beat).await?;
         daemons::forget(&mut conn, FORGET_AFTER).await?;
         Ok(())
+    }
+
+    /// Tells of keys that have changed, without waiting for the next beat: somebody may wait for it.
+    ///
+    /// # Errors
+    /// Database trouble.
+    pub async fn report_keys(&self, conn: &mut PgConnection, vault_key_ids: &[String]) -> Result<(), store::Error> {
+        let active = vault_key_ids.first().map_or("", String::as_str);
+        daemons::report_keys(conn, &self.0.name, vault_key_ids, active).await
     }
 
     /// The daemons that are there now, by the database's clock, this one among them.

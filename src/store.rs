@@ -60,6 +60,12 @@ pub mod vault_keys;
 /// Everything at once, for whoever compares it with what really happened.
 #[cfg(feature = "sandbox")]
 pub mod audit;
+/// What is sealed, by key.
+pub mod sealed;
+
+/// Tokens that did not open.
+pub mod set_asides;
+
 /// Who works on this database.
 pub mod daemons;
 

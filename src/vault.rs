@@ -2,29 +2,33 @@
 //!
 //! Secrets are sealed with XChaCha20-Poly1305. The sealed text names its key and is bound to the table, row and field it
 //! belongs to, so that a value copied into another row does not open there. Key ids are derived from the keys: a wrong
-//! key is therefore always an *unknown* key, never a garbled secret. This module knows neither files' places nor tables'
-//! meanings; the store registers which key ids a database depends on.
+//! key is therefore always an *unknown* key, never a garbled secret. The keys come from a file that may change while we
+//! run: it is read again when it looks different or when a key is missing, and a file that cannot be read never replaces
+//! keys that are in memory. This module knows no tables' meanings; the store registers which key ids a database depends on.
+
+/// The keys file: how it is read, made and changed.
+pub mod key_file;
+
+mod keyring;
 
 use std::{
-    fs,
-    io::Write as _,
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305, XNonce,
-    aead::{Aead as _, Payload},
-};
-use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
+use tracing::{error, info, warn};
 use uuid::Uuid;
-use zeroize::Zeroizing;
+
+pub use keyring::Key;
+use keyring::Keyring;
 
 const VERSION: &str = "1";
-const NONCE_LENGTH: usize = 24;
+
+/// Anybody can name a key that nobody has; the disk is not read for it more often than this.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Where a sealed value lives. It opens only there.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +70,20 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// The file cannot be changed.
+    #[error(
+        "cannot change the vault keys file {path}: run this as its owner or as root, and let its directory be writable \
+         (in a container, mount the directory rather than the file). Nothing was changed"
+    )]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Somebody else wrote the file in the same moment.
+    #[error("{0} was changed by somebody else in this very moment: nothing was written, run it again")]
+    ChangedMeanwhile(PathBuf),
     /// A line is not a key.
     #[error(
         "{path}:{line}: not a vault key: write `KEYID BASE64`, as `lamplighter key generate` does, where the id belongs \
@@ -88,29 +106,31 @@ pub enum Error {
     Damaged(String),
 }
 
-struct Key {
-    id: String,
-    bytes: Zeroizing<[u8; 32]>,
-}
-
-impl Key {
-    fn new(bytes: Zeroizing<[u8; 32]>) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(b"lamplighter vault key id");
-        hash.update(bytes.as_slice());
-        let id = hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        Self { id, bytes }
-    }
-
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(self.bytes.as_slice().try_into().unwrap_or(&Default::default()))
-    }
-}
-
 /// The keys: one active, any number that only open.
 pub struct Vault {
-    active: Key,
-    others: Vec<Key>,
+    /// Swapped as a whole, and held only for as long as it takes to copy the pointer.
+    keys: RwLock<Arc<Keyring>>,
+    source: Option<Source>,
+}
+
+/// Where the keys come from.
+struct Source {
+    path: PathBuf,
+    seen: Mutex<Seen>,
+}
+
+/// What the file was like when it was read last.
+struct Seen {
+    stamp: Option<key_file::Stamp>,
+    read_at: Instant,
+    trouble: Option<String>,
+}
+
+impl Seen {
+    /// Whether a missing key is a reason to read the file now.
+    fn is_stale(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.read_at) >= READ_AGAIN_AFTER
+    }
 }
 
 impl std::fmt::Debug for Vault {
@@ -125,27 +145,12 @@ impl Vault {
     /// # Errors
     /// [`Error::Missing`], [`Error::TooOpen`], [`Error::Malformed`] with the line, or [`Error::File`].
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let file_error = |source: std::io::Error| match source.kind() {
-            std::io::ErrorKind::NotFound => Error::Missing(path.to_owned()),
-            _ => Error::File { path: path.to_owned(), source },
-        };
-        let mode = fs::metadata(path).map_err(file_error)?.permissions().mode();
-        if mode & 0o007 != 0 {
-            return Err(Error::TooOpen(path.to_owned()));
-        }
-        let text = Zeroizing::new(fs::read_to_string(path).map_err(file_error)?);
-        let mut keys = Vec::new();
-        for (index, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let key = parse_key(line).ok_or_else(|| Error::Malformed { path: path.to_owned(), line: index + 1 })?;
-            keys.push(key);
-        }
-        let mut keys = keys.into_iter();
-        let active = keys.next().ok_or_else(|| Error::Missing(path.to_owned()))?;
-        Ok(Self { active, others: keys.collect() })
+        // Before it is read: what changes meanwhile is looked at again.
+        let stamp = key_file::stamp(path);
+        let keys = key_file::load(path)?;
+        let seen = Seen { stamp, read_at: Instant::now(), trouble: None };
+        let source = Source { path: path.to_owned(), seen: Mutex::new(seen) };
+        Ok(Self { keys: RwLock::new(Arc::new(keys)), source: Some(source) })
     }
 
     /// Writes a new keys file with one fresh key, readable by its owner only, and returns the key's id.
@@ -153,53 +158,90 @@ impl Vault {
     /// # Errors
     /// [`Error::Exists`] when the file is there: it is never overwritten.
     pub fn generate(path: &Path) -> Result<String, Error> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        rand::fill(bytes.as_mut_slice());
-        let key = Key::new(bytes);
-        let encoded = Zeroizing::new(STANDARD.encode(key.bytes.as_slice()));
-        let text = Zeroizing::new(format!(
-            "# Lamplighter's vault keys: the first one seals, all of them open. Keep a copy in a safe place: without\n\
-             # its key a stored token is lost.\n{} {}\n",
-            key.id, *encoded
-        ));
-        let write = || -> std::io::Result<()> {
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent)?;
-            }
-            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        };
-        match write() {
-            Ok(()) => Ok(key.id),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(Error::Exists(path.to_owned())),
-            Err(source) => Err(Error::File { path: path.to_owned(), source }),
-        }
+        let key = Key::random();
+        key_file::create(path, &key)?;
+        Ok(key.id().to_owned())
     }
 
     /// A vault with one random key that is written nowhere.
     pub fn ephemeral() -> Self {
-        let mut bytes = Zeroizing::new([0; 32]);
-        rand::fill(bytes.as_mut_slice());
-        Self { active: Key::new(bytes), others: Vec::new() }
+        Self { keys: RwLock::new(Arc::new(Keyring::of(Key::random()))), source: None }
     }
 
-    /// The ids of all keys, the active one first.
-    pub fn key_ids(&self) -> impl Iterator<Item = &str> {
-        self.keys().map(|key| key.id.as_str())
+    /// The ids of the keys in the file, the active one first.
+    pub fn key_ids(&self) -> Vec<String> {
+        self.keys().ids().map(str::to_owned).collect()
+    }
+
+    /// The id of the key that seals and signs.
+    pub fn active_key_id(&self) -> String {
+        self.keys().active().id().to_owned()
+    }
+
+    /// Why the keys file, as it is now, cannot be used; the keys in memory go on.
+    pub fn trouble(&self) -> Option<String> {
+        self.source.as_ref().and_then(|source| source.seen().trouble.clone())
+    }
+
+    /// Reads the keys file again if it looks different; `true` when the keys are others now.
+    pub fn look(&self) -> bool {
+        let Some(source) = &self.source else { return false };
+        let mut seen = source.seen();
+        key_file::stamp(&source.path) != seen.stamp && self.read(source, &mut seen)
+    }
+
+    /// A key is missing: perhaps the file has it by now.
+    fn look_for_missing(&self) {
+        let Some(source) = &self.source else { return };
+        let mut seen = source.seen();
+        if seen.is_stale(Instant::now()) {
+            self.read(source, &mut seen);
+        }
+    }
+
+    fn read(&self, source: &Source, seen: &mut Seen) -> bool {
+        seen.read_at = Instant::now();
+        seen.stamp = key_file::stamp(&source.path);
+        let new = match key_file::load(&source.path) {
+            Ok(new) => new,
+            Err(cause) => {
+                let why = std::error::Error::source(&cause).map(|why| format!(": {why}")).unwrap_or_default();
+                let trouble = format!("{cause}{why}");
+                if seen.trouble.as_ref() != Some(&trouble) {
+                    error!(
+                        error = trouble,
+                        "the vault keys file cannot be used as it is now; the keys in memory go on \
+                        until this process ends: correct the file, it is read again by itself"
+                    );
+                }
+                seen.trouble = Some(trouble);
+                return false;
+            }
+        };
+        if seen.trouble.take().is_some() {
+            info!(path = %source.path.display(), "the vault keys file is in order again");
+        }
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if keys.ids().eq(new.ids()) {
+            return false;
+        }
+        let new = new.after(&keys);
+        let (known, gone): (Vec<_>, Vec<_>) = (new.ids().collect(), new.dropped().collect());
+        info!(active = new.active().id(), ?known, "the vault keys file has changed and was read again");
+        if !gone.is_empty() {
+            warn!(
+                ?gone,
+                "keys are no longer in the vault keys file: they open tokens until this process ends; if \
+                `lamplighter key list` shows that tokens need them, put them back"
+            );
+        }
+        *keys = Arc::new(new);
+        true
     }
 
     /// Seals a secret for its place, with the active key.
     pub fn seal(&self, place: Place, secret: &SecretString) -> String {
-        let key = &self.active;
-        let mut nonce = [0; NONCE_LENGTH];
-        rand::fill(&mut nonce);
-        let associated = place.associated_data(&key.id);
-        let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: associated.as_bytes() };
-        // The cipher fails only on texts beyond 256 GiB.
-        let sealed = key.cipher().encrypt(&XNonce::from(nonce), payload).unwrap_or_default();
-        let body = URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat());
-        format!("{VERSION}.{}.{body}", key.id)
+        self.keys().active().seal(place, secret)
     }
 
     /// Opens what [`Vault::seal`] sealed for the same place.
@@ -207,56 +249,43 @@ impl Vault {
     /// # Errors
     /// [`Error::UnknownKey`] or [`Error::Damaged`]; neither says anything about the content.
     pub fn open(&self, place: Place, sealed: &str) -> Result<SecretString, Error> {
-        let damaged = || Error::Damaged(format!("{}.{} of {}", place.table, place.field, place.row));
-        let mut parts = sealed.splitn(3, '.');
-        let (Some(VERSION), Some(key_id), Some(body)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(damaged());
-        };
-        let key = self.key(key_id).ok_or_else(|| Error::UnknownKey(key_id.to_owned()))?;
-        let body = URL_SAFE_NO_PAD.decode(body).map_err(|_| damaged())?;
-        let (nonce, text) = body.split_first_chunk::<NONCE_LENGTH>().ok_or_else(damaged)?;
-        let associated = place.associated_data(key_id);
-        let payload = Payload { msg: text, aad: associated.as_bytes() };
-        let opened = key.cipher().decrypt(&XNonce::from(*nonce), payload).map_err(|_| damaged())?;
-        Ok(SecretString::from(String::from_utf8(opened).map_err(|_| damaged())?))
+        match self.keys().open(place, sealed) {
+            Err(Error::UnknownKey(_)) => {
+                self.look_for_missing();
+                self.keys().open(place, sealed)
+            }
+            other => other,
+        }
     }
 
     /// Signs a message for one purpose: the active key's id and a tag that only a holder of that key can make.
     pub fn sign(&self, purpose: &str, message: &[u8]) -> (String, [u8; 32]) {
-        (self.active.id.clone(), tag(&self.active, purpose, message).finalize().into_bytes().into())
+        self.keys().sign(purpose, message)
     }
 
     /// Whether `signature` was made by [`Vault::sign`] with the named key, compared in constant time.
     pub fn verify(&self, purpose: &str, message: &[u8], key_id: &str, signature: &[u8]) -> bool {
-        self.key(key_id).is_some_and(|key| tag(key, purpose, message).verify_slice(signature).is_ok())
+        if !self.keys().lists(key_id) {
+            self.look_for_missing();
+        }
+        self.keys().verify(purpose, message, key_id, signature)
     }
 
-    fn key(&self, id: &str) -> Option<&Key> {
-        self.keys().find(|key| key.id == id)
-    }
-
-    fn keys(&self) -> impl Iterator<Item = &Key> {
-        std::iter::once(&self.active).chain(&self.others)
+    fn keys(&self) -> Arc<Keyring> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn parse_key(line: &str) -> Option<Key> {
-    let (id, encoded) = line.split_once(char::is_whitespace)?;
-    let decoded = Zeroizing::new(STANDARD.decode(encoded.trim()).ok()?);
-    let bytes: [u8; 32] = decoded.as_slice().try_into().ok()?;
-    let key = Key::new(Zeroizing::new(bytes));
-    (key.id == id).then_some(key)
+impl Source {
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn tag(key: &Key, purpose: &str, message: &[u8]) -> Hmac<Sha256> {
-    // A key of any length is accepted by HMAC; the fallback is never taken.
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key.bytes.as_slice())
-        .unwrap_or_else(|_| <Hmac<Sha256> as KeyInit>::new(&Default::default()));
-    mac.update(b"lamplighter signature\0");
-    mac.update(purpose.as_bytes());
-    mac.update(b"\0");
-    mac.update(message);
-    mac
+/// The id of the key that a sealed text names.
+pub fn key_id_of(sealed: &str) -> Option<&str> {
+    let mut parts = sealed.split('.');
+    (parts.next() == Some(VERSION)).then(|| parts.next()).flatten()
 }
 
 /// A short digest of a refresh token that tells two values apart in the ledger and reveals neither.
@@ -268,92 +297,4 @@ pub fn fingerprint(secret: &SecretString) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ROW: Uuid = Uuid::from_u128(7);
-    const PLACE: Place = Place { table: "tokens", row: ROW, field: "refresh_sealed" };
-
-    fn secret(text: &str) -> SecretString {
-        SecretString::from(text.to_owned())
-    }
-
-    #[test]
-    fn a_sealed_value_opens_in_its_place_and_nowhere_else() {
-        let vault = Vault::ephemeral();
-        let sealed = vault.seal(PLACE, &secret("RT1-1-H0"));
-        assert!(!sealed.contains("RT1"));
-        assert_eq!(vault.open(PLACE, &sealed).unwrap().expose_secret(), "RT1-1-H0");
-        for other in [
-            Place { row: Uuid::from_u128(8), ..PLACE },
-            Place { field: "access_sealed", ..PLACE },
-            Place { table: "others", ..PLACE },
-        ] {
-            assert!(matches!(vault.open(other, &sealed), Err(Error::Damaged(_))));
-        }
-    }
-
-    #[test]
-    fn another_vaults_value_names_the_missing_key() {
-        let (ours, theirs) = (Vault::ephemeral(), Vault::ephemeral());
-        let sealed = theirs.seal(PLACE, &secret("x"));
-        let id = theirs.key_ids().next().unwrap();
-        assert!(matches!(ours.open(PLACE, &sealed), Err(Error::UnknownKey(missing)) if missing == id));
-    }
-
-    #[test]
-    fn a_flipped_bit_does_not_open() {
-        let vault = Vault::ephemeral();
-        let sealed = vault.seal(PLACE, &secret("abc"));
-        let (head, body) = sealed.rsplit_once('.').unwrap();
-        let mut bytes = URL_SAFE_NO_PAD.decode(body).unwrap();
-        *bytes.last_mut().unwrap() ^= 1;
-        let broken = format!("{head}.{}", URL_SAFE_NO_PAD.encode(bytes));
-        assert!(matches!(vault.open(PLACE, &broken), Err(Error::Damaged(_))));
-        for nonsense in ["", "1", "1.a", "2.a.b", "1.deadbeef.!!!"] {
-            assert!(vault.open(PLACE, nonsense).is_err());
-        }
-    }
-
-    #[test]
-    fn a_generated_file_loads_and_is_never_overwritten() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("deep/vault.keys");
-        assert!(matches!(Vault::load(&path), Err(Error::Missing(_))));
-        let id = Vault::generate(&path).unwrap();
-        let before = fs::read(&path).unwrap();
-        assert_eq!(Vault::load(&path).unwrap().key_ids().collect::<Vec<_>>(), [id.as_str()]);
-        assert!(matches!(Vault::generate(&path), Err(Error::Exists(_))));
-        assert_eq!(fs::read(&path).unwrap(), before);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(Vault::load(&path), Err(Error::TooOpen(_))));
-    }
-
-    #[test]
-    fn a_key_under_another_id_is_refused_with_its_line() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("keys");
-        fs::write(&path, format!("# one\n\n00000000 {}\n", STANDARD.encode([1; 32]))).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        assert!(matches!(Vault::load(&path), Err(Error::Malformed { line: 3, .. })));
-    }
-
-    #[test]
-    fn a_signature_holds_for_its_purpose_and_message_only() {
-        let vault = Vault::ephemeral();
-        let (key_id, signature) = vault.sign("link", b"account 1");
-        assert!(vault.verify("link", b"account 1", &key_id, &signature));
-        assert!(!vault.verify("link", b"account 2", &key_id, &signature));
-        assert!(!vault.verify("other", b"account 1", &key_id, &signature));
-        assert!(!Vault::ephemeral().verify("link", b"account 1", &key_id, &signature));
-        assert!(!vault.verify("link", b"account 1", &key_id, &signature[..31]));
-    }
-
-    #[test]
-    fn fingerprints_tell_values_apart_and_hide_them() {
-        assert_eq!(fingerprint(&secret("a")), fingerprint(&secret("a")));
-        assert_ne!(fingerprint(&secret("a")), fingerprint(&secret("b")));
-        assert_eq!(fingerprint(&secret("a")).len(), 16);
-    }
-}
+mod tests;

@@ -18,6 +18,8 @@ mod running_out;
 mod running_out_resolved;
 mod window_near;
 mod window_near_resolved;
+mod tokens_open_again;
+mod tokens_set_aside;
 mod wrapping;
 
 pub use lapsed::Lapsed;
@@ -31,6 +33,8 @@ pub use running_out::{Call, RunningOut};
 pub use running_out_resolved::RunningOutResolved;
 pub use window_near::{Reason, WindowNear};
 pub use window_near_resolved::WindowNearResolved;
+pub use tokens_open_again::TokensOpenAgain;
+pub use tokens_set_aside::TokensSetAside;
 
 /// A mail, ready to be put into an envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 
 use super::mail::{
     Lapsed, OperatorFault, OperatorFaultResolved, OutageClosed, OutageOpened, Recovered, Rendered, RestoreFence,
-    RestoreFenceOpened,
+    RestoreFenceOpened, TokensOpenAgain, TokensSetAside,
 };
 use crate::{
     config,
@@ -19,9 +19,14 @@ use crate::{
     store::{
         self, accounts,
         alerts::{self, Alert, Kind},
-        connections, mails, orders, tokens,
+        connections, mails, orders,
+        set_asides::{self, Resting},
+        tokens,
     },
 };
+
+/// The most companies that one mail names.
+const NAMED: i64 = 5;
 
 /// A mail's content and how its recipient is called.
 pub(super) struct Told {
@@ -52,7 +57,11 @@ pub(super) async fn tell(
         Kind::RefreshWindowNear => return warnings::to_operator(conn, &alert, mail.step, now).await,
         Kind::OperatorFault | Kind::Outage | Kind::TokenSetAside | Kind::RestoreFence => {}
     }
-    let rendered = to_operator(&alert, mail.step, now).map_err(|error| error.to_string());
+    let waiting = match alert.kind {
+        Kind::TokenSetAside => set_asides::resting(conn, alert.detail["key_id"].as_str(), NAMED).await?,
+        _ => Resting::default(),
+    };
+    let rendered = to_operator(&alert, mail.step, waiting, now).map_err(|error| error.to_string());
     Ok(rendered.map(|rendered| Some(Told { rendered, recipient_name: None })))
 }
 
@@ -107,7 +116,13 @@ async fn to_owner(
     Ok(rendered.map(|rendered| Told { rendered, recipient_name }).map_err(|error| error.to_string()))
 }
 
-fn to_operator(alert: &Alert, step: mails::Step, now: DateTime<Utc>) -> Result<Rendered, askama::Error> {
+/// `resting` are the tokens that the alert is about, if it is about tokens that do not open.
+fn to_operator(
+    alert: &Alert,
+    step: mails::Step,
+    resting: Resting,
+    now: DateTime<Utc>,
+) -> Result<Rendered, askama::Error> {
     let detail = &alert.detail;
     let provider = alert.provider.unwrap_or(Provider::Quickbooks);
     let rule = detail["rule"].as_str().unwrap_or("unknown");
@@ -140,6 +155,17 @@ fn to_operator(alert: &Alert, step: mails::Step, now: DateTime<Utc>) -> Result<R
             let accepted = detail["accepted"].as_bool().unwrap_or(false);
             RestoreFenceOpened { found_at: alert.opened_at, opened_at: over_at, accepted }.render()
         }
+        (Kind::TokenSetAside, false) => TokensSetAside {
+            key_id: detail["key_id"].as_str(),
+            connections: resting.count,
+            companies: resting.companies,
+            first_seen_at: alert.opened_at,
+        }
+        .render(),
+        (Kind::TokenSetAside, true) => {
+            TokensOpenAgain { key_id: detail["key_id"].as_str(), first_seen_at: alert.opened_at, resolved_at: over_at }
+                .render()
+        }
         (_, false) => OperatorFault {
             provider,
             rule,
@@ -147,25 +173,13 @@ fn to_operator(alert: &Alert, step: mails::Step, now: DateTime<Utc>) -> Result<R
             message: detail["message"].as_str().unwrap_or(""),
             first_seen_at: alert.opened_at,
             connections_touched: u64::from(alert.connection_id.is_some()),
-            remedy: remedy(alert.kind),
+            remedy: "Check the provider's client id and secret, the redirect URI registered there, and this machine's \
+                     clock, DNS and TLS. Renewals go on by themselves once it works.",
             correlation_id: detail["correlation_id"].as_str(),
         }
         .render(),
         (_, true) => {
             OperatorFaultResolved { provider, rule, first_seen_at: alert.opened_at, resolved_at: over_at }.render()
-        }
-    }
-}
-
-fn remedy(kind: Kind) -> &'static str {
-    match kind {
-        Kind::TokenSetAside => {
-            "Put the vault key that the message names back into vault.keys_file and restart the daemon. The token is \
-             tried again within the hour."
-        }
-        _ => {
-            "Check the provider's client id and secret, the redirect URI registered there, and this machine's clock, DNS \
-             and TLS. Renewals go on by themselves once it works."
         }
     }
 }

@@ -52,7 +52,6 @@ mod tests {
             refresh_hard_expires_at: at(cap),
             failures: 0,
             status: Status::Connected,
-            last_outcome: None,
             after_unknown,
         };
         refine(Cause::Revoked, &claim, now)
@@ -108,8 +107,7 @@ mod tests {
                 refresh_hard_expires_at: Some(now),
                 failures: 0,
                 status: Status::Connected,
-                last_outcome: None,
-                after_unknown: true,
+                    after_unknown: true,
             };
             assert_eq!(refine(cause, &claim, now), cause);
         }

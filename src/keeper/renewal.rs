@@ -32,10 +32,6 @@ use crate::{
     vault::{self, Place},
 };
 
-/// How long a token rests that our vault cannot open: long enough to be quiet, short enough to heal by itself once the
-/// key is back.
-const SET_ASIDE_FOR: Duration = Duration::from_secs(3600);
-
 /// What became of a reply.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kept {
@@ -149,7 +145,7 @@ impl Keeper {
         let reply = Reply { status: Some(200), correlation_id: grant.correlation_id.clone(), ..Reply::default() };
         let outcome = if kept == Kept::Void { Outcome::Discarded } else { Outcome::Renewed };
         // Nothing was wrong and nothing is to be mended: the ledger is all that is left to write.
-        if kept == Kept::InTime && claim.status == Status::Connected && claim.last_outcome != Some(Outcome::SetAside) {
+        if kept == Kept::InTime && claim.status == Status::Connected {
             let mut conn = self.pool.acquire().await?;
             spends::finish(&mut conn, claim.spend_id, outcome, &reply, now).await?;
             failpoint::reach("finished");
@@ -161,9 +157,6 @@ impl Keeper {
             Kept::Void => {}
             Kept::InTime => lapse::revive(&mut tx, claim.connection_id, now).await?,
             Kept::Late => lapse::reconsider(&mut tx, claim.connection_id, now).await?,
-        }
-        if kept != Kept::Void {
-            alerts::resolve(&mut tx, &set_aside_incident(claim), &json!({}), now).await?;
         }
         tx.commit().await?;
         failpoint::reach("finished");
@@ -315,27 +308,6 @@ impl Keeper {
         }
         Ok(())
     }
-
-    async fn set_aside(&self, claim: &Claim, cause: &vault::Error) -> Result<Outcome, store::Error> {
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        tokens::release(&mut tx, claim, later(now, SET_ASIDE_FOR), false).await?;
-        let alert = alerts::NewAlert {
-            incident: &set_aside_incident(claim),
-            kind: alerts::Kind::TokenSetAside,
-            connection_id: Some(claim.connection_id),
-            provider: Some(claim.provider),
-            detail: &json!({ "rule": "vault", "message": cause.to_string() }),
-            recipient: self.operator_email.as_deref(),
-        };
-        if alerts::open(&mut tx, &alert, now).await? {
-            error!(connection_id = %claim.connection_id, %cause, "a stored token does not open and is set aside");
-        }
-        let reply = Reply { rule: Some("vault".to_owned()), ..Reply::default() };
-        spends::finish(&mut tx, claim.spend_id, Outcome::SetAside, &reply, now).await?;
-        tx.commit().await?;
-        Ok(Outcome::SetAside)
-    }
 }
 
 /// Where a connection's refresh token is sealed.
@@ -346,8 +318,4 @@ pub fn refresh_place(connection_id: Uuid) -> Place {
 /// Where a connection's access token is sealed.
 pub fn access_place(connection_id: Uuid) -> Place {
     Place { table: "tokens", row: connection_id, field: "access_sealed" }
-}
-
-fn set_aside_incident(claim: &Claim) -> String {
-    format!("token_set_aside/{}", claim.connection_id)
 }

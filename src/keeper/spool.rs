@@ -97,8 +97,19 @@ impl Spool {
     }
 
     fn paths(&self) -> impl Iterator<Item = PathBuf> {
-        let files = fs::read_dir(&self.0).into_iter().flatten().flatten();
-        files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "json"))
+        self.files().filter(|path| path.extension().is_some_and(|e| e == "json"))
+    }
+
+    fn files(&self) -> impl Iterator<Item = PathBuf> {
+        fs::read_dir(&self.0).into_iter().flatten().flatten().map(|file| file.path())
+    }
+
+    /// How many files hold this text, those that were moved aside among them; one that cannot be read counts too.
+    pub fn count_naming(&self, text: &str) -> usize {
+        let names = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        self.files()
+            .filter(|path| fs::read(path).map_or_else(|e| e.kind() != std::io::ErrorKind::NotFound, |b| names(&b)))
+            .count()
     }
 
     /// Forgets a reply that is in the database now.

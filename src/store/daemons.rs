@@ -77,6 +77,27 @@ pub async fn beat(conn: &mut PgConnection, beat: &Beat<'_>) -> Result<(), Error>
     Ok(())
 }
 
+/// Corrects what a daemon said of its keys; one that has not beaten yet says it then.
+///
+/// # Errors
+/// Database trouble.
+pub async fn report_keys(
+    conn: &mut PgConnection,
+    name: &str,
+    vault_key_ids: &[String],
+    active_vault_key: &str,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "update daemons set vault_key_ids = $2, active_vault_key = $3 where name = $1",
+        name,
+        vault_key_ids,
+        active_vault_key
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// The daemons that beat within this time, those that started first before the others.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Error, connections::Status, spends::Outcome};
+use super::{Error, connections::Status};
 use crate::provider::Provider;
 
 /// Who holds a lease that ran out, for as long as it is left to its former holder. No daemon is called like this: their
@@ -46,8 +46,6 @@ pub struct Claim {
     pub failures: i32,
     /// The connection's status when it was claimed.
     pub status: Status,
-    /// What came of the spend before this one.
-    pub last_outcome: Option<Outcome>,
     /// An earlier spend of this generation was sent and never answered.
     pub after_unknown: bool,
 }
@@ -98,8 +96,6 @@ macro_rules! claim {
                     k.generation as "generation!", k.fence as "fence!", o.id as "spend_id!",
                     k.refresh_sealed as "refresh_sealed!", k.issued_to as "issued_to!", k.refresh_expires_at, k.refresh_hard_expires_at,
                     k.failures as "failures!", c.status as "status: Status",
-                    (select s.outcome from spends s where s.connection_id = k.connection_id
-                     order by s.id desc limit 1) as "last_outcome: Outcome",
                     exists (select from spends s
                             where s.connection_id = k.connection_id and s.generation = k.generation
                               and (s.finished_at is null or s.outcome = 'unknown')) as "after_unknown!"

@@ -11,6 +11,7 @@ mod config;
 mod connect;
 mod fence;
 mod keeper;
+mod keys;
 mod orders;
 mod outage;
 mod pages;

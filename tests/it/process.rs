@@ -6,6 +6,7 @@ mod crash;
 mod demo;
 mod fence;
 mod forecast;
+mod keys;
 mod life;
 mod mail;
 mod probe;

@@ -114,6 +114,19 @@ fn restore_fence_opened() -> RestoreFenceOpened {
     RestoreFenceOpened { found_at, opened_at, accepted: true }
 }
 
+fn tokens_set_aside(key_id: Option<&'static str>) -> TokensSetAside<'static> {
+    TokensSetAside {
+        key_id,
+        connections: 7,
+        companies: vec!["Harbor Books LLC".to_owned(), "harborbooks.example".to_owned()],
+        first_seen_at: at("2026-11-21T22:30:00Z"),
+    }
+}
+
+fn tokens_open_again(key_id: Option<&'static str>) -> TokensOpenAgain<'static> {
+    TokensOpenAgain { key_id, first_seen_at: at("2026-11-21T22:30:00Z"), resolved_at: at("2026-11-21T23:10:00Z") }
+}
+
 /// Whether a mail asks its reader to reconnect.
 fn has_button(name: &str) -> bool {
     name.starts_with("lapsed") || (name.starts_with("running_out") && !name.ends_with("resolved"))
@@ -138,6 +151,10 @@ fn all() -> Vec<(String, Rendered)> {
     mails.push(("restore_fence".to_owned(), restore_fence().render().unwrap()));
     mails.push(("restore_fence_opened".to_owned(), restore_fence_opened().render().unwrap()));
     mails.extend(warnings::all());
+    for (name, key_id) in [("without_key", Some("1f0e2d3c")), ("damaged", None)] {
+        mails.push((format!("tokens_set_aside_{name}"), tokens_set_aside(key_id).render().unwrap()));
+        mails.push((format!("tokens_open_again_{name}"), tokens_open_again(key_id).render().unwrap()));
+    }
     mails
 }
 
@@ -191,6 +208,10 @@ fn subjects_tell_mails_apart() {
     Reminder: 30 days left, and 37 connections at QuickBooks are not being renewed
     Last call: 7 days left, and 37 connections at QuickBooks are not being renewed
     All clear: no refresh window at QuickBooks is at risk any more
+    Lamplighter: The vault key 1f0e2d3c is missing (7 connections)
+    Lamplighter: The vault key 1f0e2d3c is no longer missing
+    Lamplighter: Stored tokens are damaged (7 connections)
+    Lamplighter: No stored token is damaged any more
     ");
 }
 
