@@ -147,7 +147,10 @@ impl App {
     /// # Errors
     /// A vault key that is missing or wrong, a spool that cannot be written, TLS that cannot be set up: each with what to
     /// do.
-    #[expect(clippy::too_many_lines, reason = "a list, in the order in which data flows: nothing in it decides anything")]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a list, in the order in which data flows: nothing in it decides anything"
+    )]
     pub async fn build(
         config: &Config,
         pool: PgPool,

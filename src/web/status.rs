@@ -208,7 +208,9 @@ async fn alert_rows(conn: &mut PgConnection) -> Result<Vec<AlertRow>, store::Err
                 alerts::Kind::HardCapNear => ("Permission runs out soon", "owner"),
                 alerts::Kind::RefreshWindowNear => ("Tokens run out unrenewed", "operator"),
             };
+            let key = || alert.detail["key_id"].as_str().map(|id| format!("Vault key {id}"));
             let subject = alert.subject.or_else(|| alert.provider.map(|provider| provider.title().to_owned()));
+            let subject = subject.or_else(key);
             AlertRow {
                 title: title.to_owned(),
                 subject: subject.unwrap_or_default(),

@@ -126,14 +126,14 @@ async fn a_rotation_that_is_killed_again_and_again_ends_well() {
     let daemon = installation.up().await;
     installation.connect(&sandbox).await;
     let pool = pool(&database).await;
-    add_idle(&pool, 6_000, sealed_by(&installation.vault())).await;
+    add_idle(&pool, 2_000, sealed_by(&installation.vault())).await;
     let mut killed = 0;
-    for life in 0..12_u64 {
+    for life in 0..8_u64 {
         let mut child = installation.command(&["key", "rotate", "--json"]);
         let mut child = child.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
         let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
         // At another moment every time: what it has done by then is different, and any of it must be good enough.
-        let moment = Duration::from_millis(40 + life * 160);
+        let moment = Duration::from_millis(60 + life * 170);
         if tokio::time::timeout(moment, async { until("its end", async || is_gone(pid).then_some(())).await })
             .await
             .is_err()
@@ -164,7 +164,7 @@ async fn a_rotation_that_is_killed_again_and_again_ends_well() {
     daemon.terminate().await;
     installation.run(&["key", "rotate"]).await.ok();
     assert_all_under(&pool, &installation.vault(), &installation.vault().active_key_id()).await;
-    assert_eq!(rows(&pool).await.len(), 6_002);
+    assert_eq!(rows(&pool).await.len(), 2_002);
     assert_eq!(number(&database, "select count(*) from connections where status = 'connected'").await, 2);
     assert_eq!(number(&database, "select count(*) from spends where outcome <> 'renewed'").await, 0);
     assert_eq!((sandbox.concurrent_spends(), sandbox.mails().len()), (0, 0));
