@@ -16,10 +16,10 @@ mod recovered;
 mod restore_fence;
 mod running_out;
 mod running_out_resolved;
-mod window_near;
-mod window_near_resolved;
 mod tokens_open_again;
 mod tokens_set_aside;
+mod window_near;
+mod window_near_resolved;
 mod wrapping;
 
 pub use lapsed::Lapsed;
@@ -31,10 +31,10 @@ pub use recovered::Recovered;
 pub use restore_fence::{RestoreFence, RestoreFenceOpened};
 pub use running_out::{Call, RunningOut};
 pub use running_out_resolved::RunningOutResolved;
-pub use window_near::{Reason, WindowNear};
-pub use window_near_resolved::WindowNearResolved;
 pub use tokens_open_again::TokensOpenAgain;
 pub use tokens_set_aside::TokensSetAside;
+pub use window_near::{Reason, WindowNear};
+pub use window_near_resolved::WindowNearResolved;
 
 /// A mail, ready to be put into an envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]

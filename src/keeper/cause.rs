@@ -107,7 +107,7 @@ mod tests {
                 refresh_hard_expires_at: Some(now),
                 failures: 0,
                 status: Status::Connected,
-                    after_unknown: true,
+                after_unknown: true,
             };
             assert_eq!(refine(cause, &claim, now), cause);
         }

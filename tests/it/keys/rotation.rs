@@ -111,9 +111,14 @@ async fn a_renewal_under_way_notices_nothing() {
     app.advance(minutes(40));
     let claims = {
         let (mut conn, lease) = (app.conn().await, Duration::from_secs(60));
-        tokens::claim_due(&mut conn, app.clock.now(), "another", lease, 10).await.unwrap()
+        let mut claims = Vec::new();
+        for provider in Provider::ALL {
+            let due = tokens::Due { provider, by: app.clock.now(), limit: 10 };
+            claims.extend(tokens::claim_due(&mut conn, due, app.clock.now(), "another/1", lease).await.unwrap());
+        }
+        claims
     };
-    let before = "select count(*) from tokens where leased_by = 'another' and lease_until > clock_timestamp()";
+    let before = "select count(*) from tokens where leased_by = 'another/1' and lease_until > clock_timestamp()";
     assert_eq!(app.count(before).await, 2);
     app.rotate().await;
     assert_eq!(app.count(before).await, 2, "the lease stands");
