@@ -25,7 +25,7 @@ use std::{
 };
 
 use serde_json::json;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::{sync::watch, time::Instant};
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -247,10 +247,15 @@ impl Fence {
                 Ruling::Admit => return self.open(conn, &seen).await,
                 Ruling::Register => {
                     let new = newcomer(&seen);
-                    if identity::write(conn, &new, seen.identity.as_ref()).await? {
-                        info!(database_id = %new.database_id, "this database is registered as ours");
+                    // The data directory knows it before anybody else can see it: a second process on the same one must
+                    // not take the database for a stranger's.
+                    let mut tx = conn.begin().await?;
+                    if identity::write(&mut tx, &new, seen.identity.as_ref()).await? {
                         self.remember(&new, seen.spend_id);
+                        self.save();
+                        info!(database_id = %new.database_id, "this database is registered as ours");
                     }
+                    tx.commit().await?;
                 }
                 Ruling::Close(finding) => {
                     self.hold(conn, seen.identity.as_ref().map(place), Some(finding)).await?;

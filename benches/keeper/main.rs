@@ -87,7 +87,10 @@ struct Floor {
 impl Floor {
     async fn lay(town: &Town) -> Self {
         let at = town.sandbox.endpoints(Provider::Quickbooks);
-        sqlx::query("create table floor (id int primary key, answer text not null)").execute(&town.app.pool).await.unwrap();
+        sqlx::query("create table floor (id int primary key, answer text not null)")
+            .execute(&town.app.pool)
+            .await
+            .unwrap();
         let fill = "insert into floor select n, '' from generate_series(0, $1::int) n";
         sqlx::query(fill).bind(i32::try_from(CONNECTIONS).unwrap()).execute(&town.app.pool).await.unwrap();
         let mut tokens = Vec::new();

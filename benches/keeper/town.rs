@@ -56,7 +56,8 @@ impl Town {
         ];
         let flags = flags.map(|(key, value)| (key.to_owned(), value)).to_vec();
         let (config, _) = Config::load(Sources { flags, ..Sources::default() }).unwrap();
-        let vault = Vault::generate(&config.vault.keys_file).and_then(|_| Vault::load(&config.vault.keys_file)).unwrap();
+        let vault =
+            Vault::generate(&config.vault.keys_file).and_then(|_| Vault::load(&config.vault.keys_file)).unwrap();
         let pool = store::open(database, config.database.max_connections, Duration::from_secs(10)).await.unwrap();
         let app = App::build(&config, pool, Clock::system(), &[]).await.unwrap();
         let town = Self {

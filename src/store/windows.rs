@@ -1,7 +1,7 @@
 //! Refresh windows that run out while nothing renews them.
 //!
-//! A token is at risk when its window ends soon and either the last spend of its present generation did not bring another
-//! one, or it has been due for long and nobody is at it. The reason does not matter here; a healthy token is in neither
+//! A token is at risk when its window ends soon and either spends of its present generation have brought no other one for
+//! a day or more, or it has been due for long and nobody is at it. The reason does not matter here; a healthy token is in neither
 //! state however near its end it rests, and one whose window the hard cap cuts short cannot be helped by a renewal.
 
 use chrono::{DateTime, Utc};
@@ -34,18 +34,23 @@ macro_rules! near {
                    select t.connection_id, (select provider from connections c where c.id = t.connection_id),
                           t.refresh_expires_at as ends_at, t.renewed_at, s.outcome, s.rule, s.code,
                           t.refresh_expires_at <= $2
-                          and (s.outcome is not null
+                          and (s.outcome is not null and s.tried_since <= $3
                                or t.renew_at <= $3 and (t.lease_until is null or t.lease_until < clock_timestamp()))
                               as certain
                    from tokens t
-                        left join lateral (select generation, outcome, rule, code from spends
+                        left join lateral (select generation, outcome, rule, code,
+                                                  (select min(f.started_at) from spends f
+                                                   where f.connection_id = t.connection_id
+                                                     and f.generation = t.generation) as tried_since
+                                           from spends
                                            where connection_id = t.connection_id and finished_at is not null
                                            order by id desc limit 1) s on s.generation = t.generation
                    where t.renew_at <= $1::timestamptz + interval '2 days'
                      and t.refresh_expires_at <= $2::timestamptz + interval '1 day'
                      and (t.refresh_hard_expires_at is null
                           or t.refresh_hard_expires_at - t.refresh_expires_at > interval '1 day')
-                     and (s.outcome is not null or t.renew_at <= $3::timestamptz + interval '12 hours')
+                     and (s.tried_since <= $3::timestamptz + interval '12 hours'
+                          or t.renew_at <= $3::timestamptz + interval '12 hours')
                ) "# + $then,
             $bounds.now,
             $bounds.until,

@@ -55,9 +55,9 @@ pub(crate) async fn add_idle(pool: &PgPool, count: usize, seal: impl Fn(Uuid) ->
              select id, $2, 'quickbooks', 'sandbox', id::text, 'Idle ' || id, 'disconnected', now(), now()
              from unnest($1) id returning id
          )
-         insert into tokens (connection_id, generation, access_sealed, refresh_sealed, refresh_fingerprint, issued_to,
+         insert into tokens (connection_id, provider, generation, access_sealed, refresh_sealed, refresh_fingerprint, issued_to,
                              access_expires_at, renewed_at)
-         select r.id, 1, r.access, r.refresh, 'f', 'nobody', now(), now()
+         select r.id, 'quickbooks', 1, r.access, r.refresh, 'f', 'nobody', now(), now()
          from unnest($1, $3, $4) r (id, access, refresh) join made on made.id = r.id",
     )
     .bind(&ids)

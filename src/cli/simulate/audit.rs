@@ -237,6 +237,7 @@ impl Audit<'_> {
                 }
                 Some(spell) => heard.push((spell, &alert.incident)),
                 None if alert.connection_id.is_some_and(|id| self.owners_were_warned(id)) => {}
+                None if alert.kind == Kind::RefreshWindowNear && self.kept_from_renewing(alert) => {}
                 None => wrong.push(format!("the alert \"{}\" of {} has no reason", alert.incident, alert.opened_at)),
             }
         }
@@ -248,6 +249,16 @@ impl Audit<'_> {
             }
         }
         self.wrong.extend(wrong);
+    }
+
+    /// Whether nothing could be renewed there for a day or more before an alert.
+    fn kept_from_renewing(&self, alert: &Alert) -> bool {
+        let lasted = |spell: &Spell| {
+            let meanwhile =
+                spell.from + TimeDelta::days(1) <= alert.opened_at && alert.opened_at < spell.until + AFTERMATH;
+            meanwhile && alert.provider.is_some_and(|provider| spell.hampers(provider))
+        };
+        self.simulation.town.spells.iter().any(lasted)
     }
 
     /// Alerts about one connection that is not lapsed are warnings; whether they were due is a question of its mails.

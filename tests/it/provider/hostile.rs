@@ -130,7 +130,7 @@ async fn serve(listener: &TcpListener, play: impl AsyncFn(&mut TcpStream) -> std
 
 /// An app with QuickBooks connected, and a daemon beside it that spends at another address.
 async fn misled() -> (TestApp, App, TcpListener) {
-    let app = TestApp::start().await;
+    let app = TestApp::start_with(&[("outage.open_after", "1000")]).await;
     let account = app.account("Harbor Books").await;
     app.connect(&account, Quickbooks, REALM).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -113,7 +113,7 @@ async fn an_odd_introspection_never_ends_a_grant() {
         (200, r#"{"status":"error","message":"x"}"#, Verdict::Transient),
         (400, refused, Verdict::Rejected),
         (400, gone, Verdict::Rejected),
-        (400, inactive, Verdict::Rejected),
+        (400, inactive, Verdict::Transient),
         (401, "", Verdict::Transient),
         (429, inactive, Verdict::Transient),
         (477, inactive, Verdict::Transient),

@@ -36,6 +36,9 @@ pub(super) fn reached() -> BTreeSet<&'static str> {
         reached.insert(failure.rule);
     }
     reached.insert(scopes(HUB_SCOPES, &["oauth"]).rule);
+    let inactive = inactive(call(Introspect), &reply(200, "{}"));
+    assert_eq!(inactive.verdict, Verdict::Lapsed(Cause::Revoked));
+    reached.insert(inactive.rule);
     reached
 }
 
