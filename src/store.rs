@@ -21,6 +21,12 @@ pub mod tokens;
 /// The ledger of every use of a refresh token.
 pub mod spends;
 
+/// Connections that somebody chose to end.
+pub mod farewells;
+
+/// Everything about one connection, for a person.
+pub mod dossiers;
+
 /// How far each HubSpot portal has been read.
 pub mod intakes;
 

@@ -191,3 +191,23 @@ pub async fn recent(conn: &mut PgConnection, limit: i64) -> Result<Vec<Alert>, E
     .fetch_all(conn)
     .await?)
 }
+
+/// Closes everything that is open about a connection without another word: somebody chose to end it. Mails that were not
+/// sent yet are dropped.
+///
+/// # Errors
+/// Database trouble.
+pub async fn close_silently(conn: &mut PgConnection, connection_id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
+    sqlx::query!(
+        "with closed as (
+             update alerts set resolved_at = $2 where connection_id = $1 and resolved_at is null returning id
+         )
+         delete from mails m using closed l
+         where m.alert_id = l.id and m.sent_at is null and (m.lease_until is null or m.lease_until < clock_timestamp())",
+        connection_id,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

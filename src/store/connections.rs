@@ -1,11 +1,14 @@
 //! One account's authorization for one company at one provider, and its status as people see it.
 
+mod naming;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use self::naming::{Found, find};
 use super::{Error, one_row};
 use crate::provider::{Cause, Provider};
 
