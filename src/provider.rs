@@ -210,6 +210,12 @@ impl Cause {
     }
 }
 
+/// What a person is told of a rule that the ledger or the evidence of a verdict names, for an operation such as `refresh` or
+/// `revoke`. `None` for a rule that is not one of the table's.
+pub fn rule_words(provider: Provider, operation: &str, rule: &str) -> Option<String> {
+    verdict::words_of(provider, operation, rule)
+}
+
 /// What a failure means, decided once where the reply is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -364,8 +370,9 @@ impl Providers {
         oauth::refresh(&self.0.http, provider, settings, refresh_token).await
     }
 
-    /// Gives a grant back. `Rejected` means that the provider does not know the token, so nothing is left to revoke.
-    pub async fn revoke(&self, provider: Provider, refresh_token: &SecretString) -> Result<(), Failure> {
+    /// Gives a grant back; returns the provider's correlation id. `Rejected` means that the provider does not know the
+    /// token, so nothing is left to revoke. Intuit takes the access token in its place: either one ends the whole grant.
+    pub async fn revoke(&self, provider: Provider, refresh_token: &SecretString) -> Result<Option<String>, Failure> {
         let settings = self.configured(provider, "revoke")?;
         oauth::revoke(&self.0.http, provider, settings, refresh_token).await
     }

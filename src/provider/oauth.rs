@@ -23,7 +23,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::http::{Http, Lost};
-use super::reply::Reply;
+use super::reply::{Reply, Shape};
 use super::verdict::{self, Call, Surface};
 use super::{Failure, Grant, Provider, Settings};
 
@@ -76,13 +76,13 @@ pub(super) async fn refresh(
     granted(call, adapter.kept, &[refresh_token, &settings.client_secret])
 }
 
-/// Gives a grant back.
+/// Gives a grant back; returns the provider's correlation id.
 pub(super) async fn revoke(
     http: &Http,
     provider: Provider,
     settings: &Settings,
     refresh_token: &SecretString,
-) -> Result<(), Failure> {
+) -> Result<Option<String>, Failure> {
     let call = Call { provider, operation: "revoke", surface: Surface::Revoke };
     let (token, secret) = (refresh_token.expose_secret(), settings.client_secret.expose_secret());
     let request = http.oauth().post(settings.revoke_url.clone());
@@ -98,8 +98,9 @@ pub(super) async fn revoke(
         ]),
     };
     let reply = send(http, call, request).await?;
-    if reply.is_success() {
-        return Ok(());
+    // A page of somebody else's, such as a maintenance notice with a 200, gave nothing back.
+    if reply.is_success() && reply.whole && reply.signs().shape != Shape::Foreign {
+        return Ok(reply.correlation_id);
     }
     Err(verdict::judge(call, &reply).hushed(refresh_token).hushed(&settings.client_secret))
 }

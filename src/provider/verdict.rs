@@ -170,6 +170,15 @@ pub(super) fn unusable(call: Call) -> Failure {
     bare_failure(call, Rule::ReadUnusable)
 }
 
+/// The words of a rule by its name, as they are for the spend of a refresh token or for giving a grant back.
+pub(super) fn words_of(provider: Provider, operation: &str, rule: &str) -> Option<String> {
+    let (operation, surface) = match operation {
+        "revoke" => ("revoke", Surface::Revoke),
+        _ => ("refresh", Surface::Refresh),
+    };
+    Rule::named(rule).map(|rule| rule.words(Call { provider, operation, surface }, None))
+}
+
 fn bare_failure(call: Call, rule: Rule) -> Failure {
     Failure::without_reply(call.provider, call.operation, rule.verdict(), rule.name(), rule.words(call, None))
 }

@@ -15,7 +15,6 @@ macro_rules! rules {
 
         impl Rule {
             /// All of them.
-            #[cfg(test)]
             pub(super) const ALL: &[Rule] = &[$(Rule::$rule,)+];
 
             fn row(self) -> (Verdict, &'static str, &'static str) {
@@ -112,16 +111,29 @@ impl Rule {
         self.row().1
     }
 
+    /// The rule of a stored name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|rule| rule.name() == name)
+    }
+
     /// What a person is told: what is wrong, where, and what comes next. `said` is the provider's own explanation.
     pub(super) fn words(self, call: Call, said: Option<String>) -> String {
         if let (Rule::Refused, Some(said)) = (self, said) {
             return said;
         }
-        self.row()
+        let words = self
+            .row()
             .2
             .replace("{who}", call.provider.title())
             .replace("{section}", &format!("the [{}] section", call.provider.as_str()))
-            .replace("{next}", next_step(call.surface))
+            .replace("{next}", next_step(call.surface));
+        match call.surface {
+            // A person asked for this one, and nobody else repeats it.
+            Surface::Revoke => words
+                .replace("it is tried again by itself", "try it again")
+                .replace("it is tried again", "try it again"),
+            _ => words,
+        }
     }
 }
 

@@ -127,6 +127,30 @@ async fn an_odd_introspection_never_ends_a_grant() {
 }
 
 #[tokio::test]
+async fn only_the_providers_own_yes_gives_a_grant_back() {
+    let page = "<html><title>We'll be right back</title></html>";
+    let cases = [
+        (200, "{}", true),
+        (200, " ", true),
+        (204, "", true),
+        (200, page, false),
+        (503, page, false),
+        (302, "", false),
+    ];
+    for (status, body, given_back) in cases {
+        let fake = Fake::answering(&[(status, body)]).await;
+        for provider in [Quickbooks, Hubspot] {
+            let told = fake.providers().revoke(provider, &secret("r0")).await;
+            assert_eq!(told.is_ok(), given_back, "{provider} {status} {body:?}: {told:?}");
+            assert!(
+                told.is_ok() || told.is_err_and(|failure| failure.verdict != Verdict::Rejected),
+                "{status} {body:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_owner_is_sent_with_scopes_state_and_redirect() {
     let providers = providers(&Url::parse("https://intuit.example").unwrap());
     let url = providers.authorize_url(Quickbooks, "s t", &callback()).unwrap();
