@@ -1,6 +1,8 @@
 //! One list of checks. `lamplighter doctor`, `/readyz` and the status page show the same one: what was found, and what to
 //! do where it is not well.
 
+mod farewells;
+
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -135,6 +137,7 @@ impl Health {
         let recent_outages = outages::recent(&mut conn, 10).await?;
         let keys = vault_keys::list(&mut conn).await?;
         let resting = set_asides::count(&mut conn).await?;
+        let ended = store::farewells::open(&mut conn).await?;
         Ok(vec![
             fence,
             self.keys(&keys, resting),
@@ -143,6 +146,7 @@ impl Health {
             self.verified(&mut conn, now).await?,
             parked(&by_order_status),
             open_outages(&recent_outages, now),
+            farewells::check(&ended),
         ])
     }
 

@@ -43,6 +43,12 @@ pub mod warnings;
 /// Tokens that do not open rest, and the operator is told once.
 mod set_aside;
 
+/// A renewal that a person asks for.
+pub mod by_hand;
+
+/// Giving a grant back.
+pub mod farewell;
+
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};

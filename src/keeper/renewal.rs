@@ -160,6 +160,10 @@ impl Keeper {
         }
         tx.commit().await?;
         failpoint::reach("finished");
+        if kept == Kept::Void {
+            let refresh = grant.refresh_token.as_ref().unwrap_or(spent);
+            self.give_back_stray(claim.connection_id, claim.provider, refresh).await;
+        }
         Ok(outcome)
     }
 

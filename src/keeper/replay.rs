@@ -67,6 +67,9 @@ impl Keeper {
             lapse::reconsider(&mut tx, reply.connection_id, now).await?;
         }
         tx.commit().await?;
+        if !stored {
+            self.give_back_spooled(reply).await;
+        }
         Ok(outcome)
     }
 }

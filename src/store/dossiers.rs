@@ -7,8 +7,8 @@ use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use super::{Error, alerts, connections::Status, mails, spends::Outcome};
-use crate::provider::{Cause, Provider};
+use super::{Error, alerts, connections::Status, mails, spends::Outcome, tokens::TAKEOVER};
+use crate::provider::{Cause, Endpoint, Provider};
 
 /// A connection with its account, its tokens' clocks, its lease and what waits for it.
 #[derive(Clone, Debug, Serialize)]
@@ -67,12 +67,22 @@ pub struct Dossier {
     pub lane_resume_at: Option<DateTime<Utc>>,
     /// When the portal is read next.
     pub poll_at: Option<DateTime<Utc>>,
+    /// When the grant was last seen to work, since the latest connect.
+    pub verified_at: Option<DateTime<Utc>>,
+    /// When it is tried out next.
+    pub probe_at: Option<DateTime<Utc>>,
 }
 
 impl Dossier {
     /// Who works on the tokens now, and for how many seconds at most.
     pub fn lease(&self) -> Option<(&str, f64)> {
         self.leased_by.as_deref().zip(self.lease_ends_in.filter(|seconds| *seconds >= 0.0))
+    }
+
+    /// Whether somebody worked on the tokens, ended without letting go, and nobody has noticed yet.
+    pub fn is_abandoned(&self) -> bool {
+        let ended = self.lease_ends_in.is_some_and(|seconds| seconds < 0.0);
+        ended && self.leased_by.as_deref() != Some(TAKEOVER)
     }
 }
 
@@ -108,7 +118,8 @@ pub async fn get(conn: &mut PgConnection, connection_id: Uuid) -> Result<Option<
                   (select count(*) from orders o
                    where o.account_id = c.account_id and o.status = 'queued') as "waiting_orders!",
                   (select l.resume_at from lanes l where l.connection_id = c.id) as lane_resume_at,
-                  (select i.poll_at from intakes i where i.connection_id = c.id) as poll_at
+                  (select i.poll_at from intakes i where i.connection_id = c.id) as poll_at,
+                  c.verified_at, c.probe_at
            from connections c join accounts a on a.id = c.account_id join tokens t on t.connection_id = c.id
            where c.id = $1"#,
         connection_id
@@ -203,6 +214,8 @@ pub async fn told(conn: &mut PgConnection, connection_id: Uuid, incidents: &[Str
 /// A provider-wide failure that is open.
 #[derive(Clone, Debug, Serialize)]
 pub struct OpenOutage {
+    /// Of which of its endpoints.
+    pub endpoint: Endpoint,
     /// Since when.
     pub opened_at: DateTime<Utc>,
     /// What was seen.
@@ -218,7 +231,8 @@ pub struct OpenOutage {
 pub async fn outages(conn: &mut PgConnection, provider: Provider) -> Result<Vec<OpenOutage>, Error> {
     Ok(sqlx::query_as!(
         OpenOutage,
-        "select opened_at, evidence, canary_at from outages where provider = $1 and closed_at is null order by opened_at",
+        r#"select endpoint as "endpoint: Endpoint", opened_at, evidence, canary_at
+           from outages where provider = $1 and closed_at is null order by opened_at"#,
         provider as Provider
     )
     .fetch_all(conn)

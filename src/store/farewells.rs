@@ -11,7 +11,11 @@ use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use super::{Error, alerts, connections::Status};
+use super::{
+    Error, alerts,
+    connections::Status,
+    tokens::{TAKEOVER, announce_takeovers},
+};
 use crate::provider::Provider;
 
 /// Tokens that are ours to give back until the lease runs out.
@@ -46,6 +50,17 @@ pub enum Begun {
     Over(Farewell),
     /// It was connected again since the caller looked.
     Reconnected,
+}
+
+/// Who wants to hold tokens, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Holder<'a> {
+    /// Who.
+    pub name: &'a str,
+    /// For how long at most.
+    pub lease: Duration,
+    /// How long a lease that ran out is left to its former holder.
+    pub takeover: Duration,
 }
 
 /// Who works on tokens.
@@ -87,8 +102,7 @@ pub async fn begin(
     conn: &mut PgConnection,
     connection_id: Uuid,
     connected_at: DateTime<Utc>,
-    holder: &str,
-    lease: Duration,
+    holder: Holder<'_>,
     now: DateTime<Utc>,
 ) -> Result<Begun, Error> {
     let mut tx = conn.begin().await?;
@@ -113,13 +127,20 @@ pub async fn begin(
     if let Some(farewell) = over.filter(|_| connection.status == Status::Disconnected) {
         return Ok(Begun::Over(farewell));
     }
-    if let (Some(by), Some(ends_in)) = (tokens.leased_by, tokens.lease_ends_in.filter(|seconds| *seconds >= 0.0)) {
-        return Ok(Begun::Busy(Lease { by, ends_in }));
+    if let (Some(by), Some(ends_in)) = (tokens.leased_by, tokens.lease_ends_in) {
+        if ends_in >= 0.0 {
+            return Ok(Begun::Busy(Lease { by, ends_in }));
+        }
+        if by != TAKEOVER {
+            announce_takeovers(&mut tx, holder.takeover).await?;
+            tx.commit().await?;
+            return Ok(Begun::Busy(Lease { by: TAKEOVER.to_owned(), ends_in: holder.takeover.as_secs_f64() }));
+        }
     }
     if connection.status != Status::Disconnected {
         end(&mut tx, connection_id, tokens.generation + 1, now).await?;
     }
-    let held = hold(&mut tx, connection_id, holder, lease, now).await?;
+    let held = hold(&mut tx, connection_id, holder, now).await?;
     tx.commit().await?;
     Ok(Begun::Held(held))
 }
@@ -156,8 +177,7 @@ async fn end(tx: &mut PgConnection, connection_id: Uuid, generation: i64, now: D
 async fn hold(
     tx: &mut PgConnection,
     connection_id: Uuid,
-    holder: &str,
-    lease: Duration,
+    holder: Holder<'_>,
     now: DateTime<Utc>,
 ) -> Result<Held, Error> {
     sqlx::query!(
@@ -187,8 +207,8 @@ async fn hold(
                             and (s.outcome is null or s.outcome in ('unknown', 'discarded'))) as "unsettled!"
            from held h join connections c on c.id = h.connection_id"#,
         connection_id,
-        holder,
-        lease.as_secs_f64(),
+        holder.name,
+        holder.lease.as_secs_f64(),
         now
     )
     .fetch_one(tx)

@@ -19,7 +19,7 @@ use crate::provider::Provider;
 
 /// Who holds a lease that ran out, for as long as it is left to its former holder. No daemon is called like this: their
 /// names hold a slash.
-const TAKEOVER: &str = "takeover";
+pub const TAKEOVER: &str = "takeover";
 
 /// A refresh token that is ours to spend until the lease runs out.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 mod harness;
 
 mod alerts;
+mod by_hand;
 mod causes;
 mod config;
 mod connect;
