@@ -33,7 +33,7 @@ use crate::{
     app::{App, Database},
     clock::Clock,
     config::{Config, Problems, Sources, environment},
-    keys, vault,
+    keys, lifecycle, vault,
 };
 
 /// Where the configuration is looked for when nobody names it.
@@ -187,6 +187,22 @@ async fn with_app<T>(config: &Config, work: impl AsyncFnOnce(&App) -> anyhow::Re
     };
     database.close().await?;
     result
+}
+
+/// Lets work that must not be abandoned end by itself: a first Ctrl-C or SIGTERM keeps it from beginning anything new, a
+/// second one is not waited out.
+async fn unhurried<T>(app: &App, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        done = &mut work => return done,
+        () = lifecycle::signalled() => {}
+    }
+    app.stopping.cancel();
+    complain("Stopping as soon as what is under way at the provider has ended; once more stops at once.");
+    tokio::select! {
+        done = work => done,
+        () = lifecycle::signalled() => anyhow::bail!("stopped in the middle: what was under way is settled by the next try"),
+    }
 }
 
 fn usual_config() -> Option<PathBuf> {

@@ -170,7 +170,7 @@ fn report_death(died: Option<Result<&'static str, tokio::task::JoinError>>) {
 }
 
 /// SIGTERM, or Ctrl-C.
-async fn signalled() {
+pub(crate) async fn signalled() {
     match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(mut terminate), Ok(mut interrupt)) => {
             tokio::select! {

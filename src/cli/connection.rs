@@ -1,7 +1,11 @@
 //! `lamplighter connection`: authorizations at QuickBooks and HubSpot.
 
+mod disconnect;
+mod explain;
 mod forecast;
+mod naming;
 mod probe;
+mod renew;
 
 use std::sync::Arc;
 
@@ -45,6 +49,12 @@ pub(super) enum Command {
     Probe(probe::Options),
     /// Tell the reconnects to come, what is at risk and what has lapsed
     Forecast(forecast::Options),
+    /// Say everything about one connection: status and why, its clocks, what happens next, its last spends
+    Explain(explain::Options),
+    /// Renew one connection now, whatever its schedule [exit codes: 0 renewed, 1 not, 3 lapsed]
+    Renew(renew::Options),
+    /// End one connection: here at once, then its grant is given back at the provider
+    Disconnect(disconnect::Options),
 }
 
 impl Command {
@@ -56,6 +66,9 @@ impl Command {
             Self::List { json } => with_database(&config, async |conn| list(conn, json).await).await,
             Self::Forecast(options) => with_database(&config, async |conn| options.run(conn).await).await,
             Self::Probe(options) => options.run(&config).await,
+            Self::Explain(options) => options.run(&config).await,
+            Self::Renew(options) => options.run(&config).await,
+            Self::Disconnect(options) => options.run(&config).await,
         }
     }
 }

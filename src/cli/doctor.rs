@@ -3,10 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{DONE, UNHEALTHY, output};
+use super::{DONE, UNHEALTHY, output, with_app};
 use crate::{
-    app::{App, Database},
-    clock::Clock,
     config::Config,
     health::{self, Check, Depth, State},
 };
@@ -26,15 +24,8 @@ pub(super) struct Options {
 
 impl Options {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<u8> {
-        let database = Database::open(&config, true).await?;
-        let checks = async {
-            let app = App::build(&config, database.pool.clone(), Clock::system(), &[]).await?;
-            let depth = if self.quick { Depth::Quick } else { Depth::Thorough };
-            anyhow::Ok(app.health.checks(depth).await)
-        };
-        let checks = checks.await;
-        database.close().await?;
-        let checks = checks?;
+        let depth = if self.quick { Depth::Quick } else { Depth::Thorough };
+        let checks = with_app(&config, async |app| Ok(app.health.checks(depth).await)).await?;
         let state = health::worst(&checks);
         if self.json {
             output::json(&json!({ "status": state, "checks": checks }))?;

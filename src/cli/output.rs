@@ -31,15 +31,23 @@ pub(super) fn table(headers: &[&str], rows: Vec<Vec<String>>, when_empty: &str) 
         say(when_empty);
         return;
     }
+    say(&grid(headers, rows, None));
+}
+
+/// A table as text, as wide as the terminal unless a width is given.
+pub(super) fn grid(headers: &[&str], rows: Vec<Vec<String>>, width: Option<u16>) -> String {
     let mut table = Table::new();
     table
         .load_style(UTF8_BORDERS_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(headers.to_vec());
+    if let Some(width) = width {
+        table.set_width(width);
+    }
     for row in rows {
         table.add_row(row);
     }
-    say(&table.to_string());
+    table.to_string()
 }
 
 /// An instant, to the second, with its zone.

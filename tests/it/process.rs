@@ -2,6 +2,7 @@
 //! prints, and what it does when it or its database is killed. The providers are a sandbox in this process.
 
 mod away;
+mod by_hand;
 mod crash;
 mod demo;
 mod fence;

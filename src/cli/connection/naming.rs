@@ -1,0 +1,39 @@
+//! Which connection a person means.
+
+use anyhow::bail;
+use sqlx::PgConnection;
+
+use crate::store::connections::{self, Found};
+
+/// What is said of the argument in every command's help.
+pub(super) const CONNECTION: &str =
+    "The connection: its id or the first 6 or more characters of it, a company id, or ACCOUNT/PROVIDER";
+
+/// The one connection that is meant.
+///
+/// # Errors
+/// None or several match, with what matches.
+pub(super) async fn named(conn: &mut PgConnection, name: &str) -> anyhow::Result<Found> {
+    let mut found = connections::find(conn, name.trim()).await?;
+    match found.len() {
+        0 => bail!(
+            "no connection is called {name:?}: write an id or the first 6 or more characters of it, a company id, or \
+             ACCOUNT/PROVIDER such as \"Harbor Books/quickbooks\"; `lamplighter connection list --json` shows them all"
+        ),
+        1 => Ok(found.remove(0)),
+        _ => {
+            let lines: Vec<_> = found.iter().map(|one| format!("\n  {}  {}", one.id, title(one))).collect();
+            bail!(
+                "{name:?} could be any of these connections: repeat it with one of their ids, or see `lamplighter \
+                 connection list`{}",
+                lines.concat()
+            )
+        }
+    }
+}
+
+/// Account, provider, company and status in one line.
+pub(super) fn title(found: &Found) -> String {
+    let Found { account, provider, company_name, company_id, environment, status, .. } = found;
+    format!("{account} at {} ({company_name}, {company_id}, {environment}): {}", provider.title(), status.as_str())
+}
