@@ -101,7 +101,7 @@ impl Keeper {
         let mut seen: Option<String> = None;
         let mut lost = 0;
         loop {
-            let (dossier, spends) = self.look(connection_id).await?;
+            let (dossier, spends) = self.read(connection_id).await?;
             match dossier.status {
                 Status::Lapsed => return Ok(Renewal::Lapsed),
                 Status::Disconnected => return Ok(Renewal::Disconnected),
@@ -146,7 +146,7 @@ impl Keeper {
         }
     }
 
-    async fn look(&self, connection_id: Uuid) -> Result<(Dossier, Vec<Spend>), store::Error> {
+    async fn read(&self, connection_id: Uuid) -> Result<(Dossier, Vec<Spend>), store::Error> {
         let mut conn = self.pool.acquire().await?;
         let found = dossiers::with_spends(&mut conn, connection_id, SPENDS).await?;
         found.ok_or_else(|| store::Error::RowCount { what: "connection", id: connection_id.to_string(), met: 0 })

@@ -115,8 +115,7 @@ impl Keeper {
     }
 
     async fn begin_farewell(&self, id: Uuid, connected_at: DateTime<Utc>) -> Result<Begun, store::Error> {
-        let holder =
-            Holder { name: &self.daemon, lease: self.config.lease, takeover: self.config.takeover };
+        let holder = Holder { name: &self.daemon, lease: self.config.lease, takeover: self.config.takeover };
         let mut conn = self.pool.acquire().await?;
         farewells::begin(&mut conn, id, connected_at, holder, self.clock.now()).await
     }

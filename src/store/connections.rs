@@ -360,23 +360,3 @@ pub async fn any_connected(conn: &mut PgConnection, provider: Provider) -> Resul
     .fetch_optional(conn)
     .await?)
 }
-
-/// The one connection that a person means: by its id or the beginning of it, by the company's id, or by ACCOUNT/PROVIDER.
-///
-/// # Errors
-/// Database trouble.
-pub async fn find(conn: &mut PgConnection, meant: &str) -> Result<Option<Connection>, Error> {
-    let mut found = sqlx::query_as!(
-        Connection,
-        r#"select c.id, account_id, provider as "provider: Provider", environment, company_id, company_name,
-                  status as "status: Status", cause as "cause: Cause", status_changed_at
-           from connections c join accounts a on a.id = c.account_id
-           where (length($1) >= 4 and starts_with(c.id::text, lower($1))) or company_id = $1
-              or a.name || '/' || provider = $1
-           limit 2"#,
-        meant
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(found.pop().filter(|_| found.is_empty()))
-}

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     super::{DONE, FAILED, MISCONFIGURED, output, unhurried, with_app, with_database},
     naming::{CONNECTION, named, title},
-    renew::{link, waiting},
+    renew::{FENCED, link, waiting},
 };
 use crate::{
     app::App,
@@ -142,6 +142,7 @@ fn said(goodbye: &Goodbye, found: &Found) -> anyhow::Result<(bool, String)> {
             "{who} was connected again meanwhile: the new connection was left alone. To end that one, look at it and \
              repeat: {again}"
         ),
+        Goodbye::Fenced => bail!("{who} was not disconnected: {FENCED}"),
         Goodbye::Busy(lease) => bail!("nothing was done: {} works on the tokens of {who}. Repeat: {again}", lease.by),
     })
 }

@@ -55,6 +55,8 @@ pub(super) struct Facts {
     pub(super) outages: Vec<OpenOutage>,
     /// Its end, when it is disconnected.
     pub(super) farewell: Option<Farewell>,
+    /// Whether grants are tried out by themselves.
+    pub(super) probes: bool,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -62,7 +64,8 @@ impl Options {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<u8> {
         with_database(config, async |conn| {
             let found = named(conn, &self.connection).await?;
-            let facts = gather(conn, found.id, Clock::system().now()).await?;
+            let probes = config.keeper.probe_interval.is_some();
+            let facts = gather(conn, found.id, probes, Clock::system().now()).await?;
             if self.json {
                 let (why, next) = (why::lines(&facts), next::steps(&facts));
                 output::json(&json!({ "facts": facts, "why": why, "next": next, "try": next::commands(&facts) }))?;
@@ -75,7 +78,7 @@ impl Options {
     }
 }
 
-async fn gather(conn: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> anyhow::Result<Facts> {
+async fn gather(conn: &mut PgConnection, id: Uuid, probes: bool, now: DateTime<Utc>) -> anyhow::Result<Facts> {
     let (connection, spends) = dossiers::with_spends(conn, id, SPENDS).await?.context("the connection is gone")?;
     // The alert of our own faults is one for all connections of a provider.
     let rule =
@@ -85,5 +88,5 @@ async fn gather(conn: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> anyhow
     let told = dossiers::told(conn, id, &shared).await?;
     let outages = dossiers::outages(conn, connection.provider).await?;
     let farewell = farewells::of(conn, id).await?;
-    Ok(Facts { connection, spends, told, outages, farewell, now })
+    Ok(Facts { connection, spends, told, outages, farewell, probes, now })
 }

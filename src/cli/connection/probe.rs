@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use super::super::{DONE, UNHEALTHY, output, with_app};
+use super::{
+    super::{DONE, UNHEALTHY, output, with_app},
+    naming::{CONNECTION, named},
+};
 use crate::{
     app::App,
     config::Config,
@@ -18,7 +21,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Options {
-    /// The connection: its id or the beginning of it, the company's id, or ACCOUNT/PROVIDER
+    #[arg(help = CONNECTION)]
     connection: String,
     /// Print JSON
     #[arg(long)]
@@ -39,15 +42,10 @@ struct Said<'a> {
 impl Options {
     pub(in crate::cli) async fn run(self, config: &Config) -> anyhow::Result<u8> {
         with_app(config, async |app| {
-            let missing = || {
-                let named = &self.connection;
-                format!(
-                    "{named:?} names no connection, or several: take an id from `lamplighter connection list --json`"
-                )
-            };
             let connection = {
                 let mut conn = app.pool.acquire().await?;
-                connections::find(&mut conn, &self.connection).await?.with_context(missing)?
+                let found = named(&mut conn, &self.connection).await?;
+                connections::get(&mut conn, found.id).await?.context("the connection is gone")?
             };
             let finding = if is_asked(&connection) { Some(app.prober.one(&connection).await?) } else { None };
             self.tell(app, connection, finding.as_ref()).await

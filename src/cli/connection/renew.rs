@@ -13,11 +13,13 @@ use crate::{
     app::App,
     config::Config,
     keeper::by_hand::{Haste, Pause, Renewal},
+    provider::Endpoint,
     store::{
         connections::Found,
         dossiers::{self, Dossier, Spend},
         farewells::Lease,
         spends::Outcome,
+        tokens::TAKEOVER,
     },
     words,
 };
@@ -64,7 +66,7 @@ impl Options {
         let spend = match &renewal {
             Renewal::Spent { spend_id, .. } => spends.iter().find(|spend| spend.id == *spend_id),
             Renewal::Resting(pause) => Some(&pause.last),
-            Renewal::Elsewhere | Renewal::Busy(_) | Renewal::Lapsed | Renewal::Disconnected => spends.first(),
+            _ => spends.first(),
         };
         let (end, sentence) = said(&renewal, &found, &dossier, spend, app);
         if self.json {
@@ -85,9 +87,16 @@ impl Options {
     }
 }
 
+/// What is said where nothing may be sent.
+pub(super) const FENCED: &str = "this database looks restored or copied, and its grants may be in use elsewhere; \
+    `lamplighter resume` shows what was found and what can be done";
+
 /// What is said while somebody else works on the tokens.
 pub(super) fn waiting(lease: &Lease) -> String {
     let seconds = lease.ends_in.ceil().clamp(0.0, 1e9);
+    if lease.by == TAKEOVER {
+        return format!("Whoever worked on these tokens is gone; a late reply is waited for, for {seconds} s at most.");
+    }
     format!("{} works on these tokens; waiting for that, for {seconds} s at most.", lease.by)
 }
 
@@ -138,6 +147,15 @@ fn said(renewal: &Renewal, found: &Found, dossier: &Dossier, spend: Option<&Spen
                  and is stored when it is back: run `lamplighter doctor`"
             ),
         ),
+        Renewal::Out => {
+            let sentence = format!(
+                "Not renewed {who}: {} is down for everybody; its renewal goes on by itself when it is back. To try at \
+                 once: --now",
+                Endpoint::Tokens.title(found.provider)
+            );
+            (End::Not, sentence)
+        }
+        Renewal::Fenced => (End::Not, format!("Not renewed {who}: {FENCED}")),
         Renewal::Busy(lease) => (End::Not, format!("Nothing was done: {} works on the tokens of {who}.", lease.by)),
         Renewal::Resting(pause) => (End::Not, resting(pause, &who, &evidence, found, app)),
     }

@@ -55,7 +55,10 @@ fn every_rule_is_found_by_its_name() {
         assert_eq!(Rule::named(rule.name()), Some(*rule), "two rules share a name");
     }
     let words = words_of(Provider::Quickbooks, "refresh", "reply_lost").unwrap();
-    assert_eq!(words, "QuickBooks got the request but its reply never arrived whole; the same token is tried again, alone");
+    assert_eq!(
+        words,
+        "QuickBooks got the request but its reply never arrived whole; the same token is tried again, alone"
+    );
     let words = words_of(Provider::Hubspot, "revoke", "server_error").unwrap();
     assert_eq!(words, "HubSpot has a problem of its own; try it again");
     assert_eq!(words_of(Provider::Hubspot, "refresh", "no_such_rule"), None);

@@ -11,7 +11,7 @@ use lamplighter::{
     sandbox::{Outage, Rotation, Scope, World},
     store::{
         connections::Status,
-        farewells::{self, Answer, Begun, Blank},
+        farewells::{self, Answer, Begun, Blank, Holder},
     },
     vault::Vault,
 };
@@ -42,10 +42,11 @@ impl TestApp {
         assert_eq!(self.execute(others).await, 1);
     }
 
-    /// Makes every lease run out, as if its holder stood still for long.
+    /// Makes every lease run out and its tokens free to be taken over, as if its holder stood still for long.
     async fn leases_run_out(&self) {
         self.execute(
-            "update tokens set lease_until = clock_timestamp() - interval '1 second' where lease_until is not null",
+            "update tokens set lease_until = clock_timestamp() - interval '1 second', leased_by = 'takeover'
+             where lease_until is not null",
         )
         .await;
     }
@@ -54,7 +55,8 @@ impl TestApp {
     async fn begin(&self) -> Begun {
         let found = self.found(Quickbooks).await;
         let mut conn = self.conn().await;
-        farewells::begin(&mut conn, found.id, found.connected_at, "crashed", LEASE, self.clock.now()).await.unwrap()
+        let holder = Holder { name: "crashed", lease: LEASE, takeover: Duration::from_secs(6) };
+        farewells::begin(&mut conn, found.id, found.connected_at, holder, self.clock.now()).await.unwrap()
     }
 }
 

@@ -5,8 +5,10 @@ use serde::Serialize;
 
 use super::Facts;
 use crate::{
-    provider::Provider,
-    store::{alerts::Kind, connections::Status, dossiers::Told, mails::Step as Moment, spends::Outcome},
+    provider::{Endpoint, Provider},
+    store::{
+        alerts::Kind, connections::Status, dossiers::Told, mails::Step as Moment, spends::Outcome, tokens::TAKEOVER,
+    },
     words,
 };
 
@@ -30,7 +32,7 @@ pub(super) fn steps(facts: &Facts) -> Vec<Step> {
             at: Some(outage.canary_at),
             what: format!(
                 "one call probes {}; the outage is over when it is answered",
-                facts.connection.provider.title()
+                outage.endpoint.title(facts.connection.provider)
             ),
         }));
     }
@@ -53,8 +55,12 @@ fn renewal(facts: &Facts) -> Option<Step> {
             untimed("no renewal, until its owner reconnects; then everything that waited flows by itself")
         }
         (Status::Connected | Status::Failing, None) => untimed("no renewal is planned"),
+        (Status::Connected | Status::Failing, Some(_)) if is_out(facts, Endpoint::Tokens) => {
+            untimed("its renewal waits until the token endpoint is back")
+        }
         (Status::Connected | Status::Failing, Some(at)) => {
             let what = match (connection.lease(), connection.status) {
+                (Some((TAKEOVER, _)), _) => "renewal, taken over".to_owned(),
                 (Some((by, _)), _) => format!("renewal, by {by} right now"),
                 (None, Status::Failing) => "next try".to_owned(),
                 (None, _) => "renewal".to_owned(),
@@ -65,11 +71,19 @@ fn renewal(facts: &Facts) -> Option<Step> {
     }
 }
 
+fn is_out(facts: &Facts, endpoint: Endpoint) -> bool {
+    facts.outages.iter().any(|outage| outage.endpoint == endpoint)
+}
+
 fn work(facts: &Facts) -> Vec<Step> {
     let connection = &facts.connection;
     let flows = connection.status == Status::Connected;
     let waiting = connection.waiting_orders.unsigned_abs();
     let mut steps = Vec::new();
+    let asked = facts.probes && matches!(connection.status, Status::Connected | Status::Failing);
+    if let Some(at) = connection.probe_at.filter(|_| asked) {
+        steps.push(Step { at: Some(at), what: "the grant is tried out, unless orders prove it sooner".to_owned() });
+    }
     if connection.provider == Provider::Hubspot {
         steps.extend(
             connection
@@ -82,7 +96,7 @@ fn work(facts: &Facts) -> Vec<Step> {
             1 => "1 order waits".to_owned(),
             _ => format!("{} wait", words::count(waiting, "order")),
         };
-        let (at, what) = match (flows, facts.outages.is_empty()) {
+        let (at, what) = match (flows, !is_out(facts, Endpoint::Api)) {
             (true, true) => (connection.lane_resume_at, format!("{count}; the lane goes on")),
             (true, false) => (None, format!("{count} until QuickBooks is back")),
             (false, _) => (None, format!("{count} until the connection works again")),
@@ -141,7 +155,7 @@ pub(super) fn commands(facts: &Facts) -> Vec<String> {
     let ours = last.is_some_and(|last| matches!(last.outcome, Some(Outcome::OperatorFault | Outcome::SetAside)));
     match connection.status {
         Status::Connected if ours => vec![doctor(), format!("{} --now", renew())],
-        Status::Connected => vec![renew(), doctor()],
+        Status::Connected => vec![format!("lamplighter connection probe {id}"), renew(), doctor()],
         Status::Failing if facts.outages.is_empty() => vec![doctor(), format!("{} --now", renew())],
         Status::Failing => vec![doctor()],
         Status::Lapsed => vec![link, doctor()],

@@ -18,6 +18,8 @@ pub(in super::super) fn words(provider: Provider, operation: &str, rule: &str) -
              and environment again, or let the owner reconnect"
         }
         "spooled" => "the reply waited on disk until the database was back",
+        "claim_grew_old" => "the claim grew too old before it was spent: nothing was sent",
+        "restore_fence" => "the database looks restored or copied: nothing was sent",
         "took_too_long" => "the provider took longer than half of orders.lease",
         _ => return rule_words(provider, operation, rule).unwrap_or_else(|| format!("the rule {rule} met")),
     };

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Facts, next, screen};
 use crate::{
     cli::Arguments,
-    provider::{Cause, Provider},
+    provider::{Cause, Endpoint, Provider},
     store::{
         alerts::Kind,
         connections::Status,
@@ -16,14 +16,16 @@ use crate::{
         farewells::Farewell,
         mails::Step,
         spends::Outcome,
+        tokens::TAKEOVER,
     },
 };
 
-const CAUSES: [(Cause, &str, &str, &str); 7] = [
+const CAUSES: [(Cause, &str, &str, &str); 8] = [
     (Cause::Revoked, "refresh", "grant_dead", "invalid_grant"),
     (Cause::InactivityExpired, "refresh", "grant_dead", "invalid_grant"),
     (Cause::HardCapReached, "refresh", "grant_dead", "invalid_grant"),
     (Cause::ReplyLost, "refresh", "grant_dead", "invalid_grant"),
+    (Cause::Replaced, "refresh", "grant_dead", "invalid_grant"),
     (Cause::PermissionLost, "create sales receipt", "rights_lost", "120"),
     (Cause::SubscriptionLapsed, "create sales receipt", "subscription_lapsed", "6190"),
     (Cause::PortalDeleted, "refresh", "portal_deleted", "BAD_HUB"),
@@ -67,6 +69,8 @@ fn dossier(provider: Provider) -> Dossier {
         lease_ends_in: None,
         waiting_orders: 0,
         lane_resume_at: None,
+        verified_at: Some(ago(1800)),
+        probe_at: Some(ago(-7200)),
         poll_at: (!quickbooks).then(|| ago(-120)),
     }
 }
@@ -98,6 +102,7 @@ fn facts(provider: Provider) -> Facts {
         told: Vec::new(),
         outages: Vec::new(),
         farewell: None,
+        probes: true,
         now: now(),
     }
 }
@@ -148,6 +153,8 @@ fn one_that_works() {
     let mut new = facts(Provider::Quickbooks);
     new.spends.clear();
     new.connection.renewed_at = new.connection.connected_at;
+    new.connection.verified_at = None;
+    new.probes = false;
     show("connected_new", &new);
 }
 
@@ -162,6 +169,9 @@ fn one_that_is_being_renewed() {
     show("leased", &leased);
     leased.connection.lease_ends_in = Some(-3.0);
     show("abandoned", &leased);
+    leased.connection.leased_by = Some(TAKEOVER.to_owned());
+    leased.connection.lease_ends_in = Some(6.0);
+    show("taken_over", &leased);
 }
 
 #[test]
@@ -172,6 +182,7 @@ fn one_that_fails() {
     facts.connection.waiting_orders = 1;
     show("failing", &facts);
     facts.outages.push(OpenOutage {
+        endpoint: Endpoint::Tokens,
         opened_at: ago(600),
         evidence: "5 failures in a row; the last: QuickBooks answered 503 to refresh".to_owned(),
         canary_at: ago(-20),

@@ -58,6 +58,13 @@ pub(super) fn lines(facts: &Facts, width: Option<u16>) -> Vec<String> {
     lines
 }
 
+/// Words as a sentence begins.
+pub(super) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    first + letters.as_str()
+}
+
 fn row(label: &str, text: &str) -> String {
     format!("  {label:<15} {text}")
 }
@@ -85,11 +92,14 @@ pub(in super::super) fn clocks(connection: &Dossier, now: DateTime<Utc>) -> Vec<
         (None, Provider::Hubspot) => "has no end".to_owned(),
         (None, Provider::Quickbooks) => "not reported".to_owned(),
     };
+    let seen =
+        connection.verified_at.map_or_else(|| "not since it was connected".to_owned(), |at| why::moment(at, now));
     vec![
         row("Access token", &ends(connection.access_expires_at)),
         row("Refresh window", &refresh),
         row("Hard cap", &hard_cap),
         row("Last renewed", &why::moment(connection.renewed_at, now)),
+        row("Seen to work", &seen),
     ]
 }
 

@@ -11,6 +11,7 @@ use crate::{
         dossiers::{Dossier, Spend},
         farewells::Farewell,
         spends::Outcome,
+        tokens::TAKEOVER,
     },
     words,
 };
@@ -24,19 +25,34 @@ pub(super) fn lines(facts: &Facts) -> Vec<String> {
         Status::Lapsed => lapsed(connection, facts.now),
         Status::Disconnected => disconnected(facts),
     };
-    if let Some((by, ends_in)) = connection.lease() {
-        let seconds = ends_in.ceil().clamp(0.0, 1e9);
-        lines.push(format!("{by} works on its tokens right now; its lease ends in {seconds} s."));
-    } else if let Some(by) = &connection.leased_by {
-        lines.push(format!("{by} held its tokens and ended without letting go: the next daemon takes them over."));
-    }
+    lines.extend(lease(connection));
     if connection.status != Status::Disconnected {
         lines.extend(facts.outages.iter().map(|outage| {
-            let (title, since) = (connection.provider.title(), moment(outage.opened_at, facts.now));
+            let title = screen::capital(&outage.endpoint.title(connection.provider));
+            let since = moment(outage.opened_at, facts.now);
             format!("{title} is down for everybody since {since}: {}.", words::line(&outage.evidence, 200))
         }));
     }
     lines
+}
+
+/// Who works on the tokens.
+fn lease(connection: &Dossier) -> Option<String> {
+    let by = connection.leased_by.as_deref()?;
+    Some(match connection.lease() {
+        Some((TAKEOVER, ends_in)) => {
+            let seconds = ends_in.ceil().clamp(0.0, 1e9);
+            format!(
+                "Whoever worked on its tokens is gone; they are taken over in {seconds} s, unless a late reply turns up."
+            )
+        }
+        Some((by, ends_in)) => {
+            let seconds = ends_in.ceil().clamp(0.0, 1e9);
+            format!("{by} works on its tokens right now; its lease ends in {seconds} s.")
+        }
+        None if by == TAKEOVER => "Its tokens are free to be taken over by the next daemon.".to_owned(),
+        None => format!("{by} worked on its tokens and ended without letting go: the next daemon takes them over."),
+    })
 }
 
 /// A moment with its zone, and how far it is.
@@ -155,7 +171,5 @@ fn answer(farewell: &Farewell) -> String {
 
 /// Words as a sentence.
 fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+    format!("{}.", screen::capital(text).trim_end_matches('.'))
 }
