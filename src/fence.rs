@@ -261,6 +261,8 @@ impl Fence {
                     self.hold(conn, seen.identity.as_ref().map(place), Some(finding)).await?;
                     return Ok(false);
                 }
+                // Registered between the two looks, by another process on the same data directory.
+                Ruling::Watch if self.marks().len() > marks.len() => {}
                 Ruling::Watch => {
                     if self.others_live(conn).await? {
                         info!("another daemon works on this database: joining it");

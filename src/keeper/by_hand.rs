@@ -13,6 +13,7 @@ use super::{
     round::{Taken, Turn},
 };
 use crate::{
+    fence::check::Standing,
     provider::Endpoint,
     store::{
         self,
@@ -91,11 +92,8 @@ impl Keeper {
         mut waiting: impl FnMut(&Lease),
     ) -> Result<Renewal, store::Error> {
         self.replay_spool(None).await?;
-        {
-            let mut conn = self.pool.acquire().await?;
-            if self.fence.pass(&mut conn).await?.is_none() {
-                return Ok(Renewal::Fenced);
-            }
+        if !self.let_through().await? {
+            return Ok(Renewal::Fenced);
         }
         let mut first = None;
         let mut seen: Option<String> = None;
@@ -150,6 +148,19 @@ impl Keeper {
         let mut conn = self.pool.acquire().await?;
         let found = dossiers::with_spends(&mut conn, connection_id, SPENDS).await?;
         found.ok_or_else(|| store::Error::RowCount { what: "connection", id: connection_id.to_string(), met: 0 })
+    }
+
+    /// Whether the fence lets a person's work through. Where this data directory is new to the database, a sign of life of
+    /// another daemon is waited for, as a daemon would.
+    pub(super) async fn let_through(&self) -> Result<bool, store::Error> {
+        while !self.fence.look().await? {
+            let standing = self.fence.standing(&mut *self.pool.acquire().await?).await?;
+            if standing != Standing::Watches || self.stopping.is_cancelled() {
+                return Ok(false);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(true)
     }
 
     /// Claims what was looked at: a failure that came in since then is not overridden unseen.

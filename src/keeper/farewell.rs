@@ -87,11 +87,8 @@ impl Keeper {
     ) -> Result<Goodbye, store::Error> {
         // A reply that waits on disk holds the token that the provider knows.
         self.replay_spool(None).await?;
-        {
-            let mut conn = self.pool.acquire().await?;
-            if self.fence.pass(&mut conn).await?.is_none() {
-                return Ok(Goodbye::Fenced);
-            }
+        if !self.let_through().await? {
+            return Ok(Goodbye::Fenced);
         }
         let mut seen: Option<String> = None;
         let held = loop {

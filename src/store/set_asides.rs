@@ -42,6 +42,15 @@ pub async fn add(
     Ok(())
 }
 
+/// The incident of the reason for which a connection's tokens rest, if they do.
+///
+/// # Errors
+/// Database trouble.
+pub async fn incident_of(conn: &mut PgConnection, connection_id: Uuid) -> Result<Option<String>, Error> {
+    let row = sqlx::query!("select key_id from set_asides where connection_id = $1", connection_id);
+    Ok(row.fetch_optional(conn).await?.map(|row| incident(row.key_id.as_deref())))
+}
+
 /// Tokens that rest for the same reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resting {

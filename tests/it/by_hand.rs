@@ -4,17 +4,28 @@ mod disconnect;
 mod interrupted;
 mod renew;
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use lamplighter::{
-    keeper::farewell::Goodbye,
+    app::App,
+    keeper::{
+        by_hand::{Haste, Renewal},
+        farewell::Goodbye,
+    },
     provider::Provider::{self, Hubspot, Quickbooks},
     store::{
+        self,
         connections::{self, Found, Overview},
         farewells::{self, Lease},
+        spends::Outcome,
     },
 };
 
-use crate::harness::{HUB, REALM, TestApp};
+use crate::{
+    fence::copy,
+    harness::{HUB, REALM, TestApp, minutes},
+};
 
 impl TestApp {
     async fn find(&self, named: &str) -> Vec<Found> {
@@ -89,4 +100,42 @@ async fn an_ended_connection_is_found_and_gives_way_to_a_live_one() {
     assert_eq!(live.len(), 1);
     assert_ne!(live[0].id, ended, "the live one is meant");
     assert_eq!(ids(&app.find(REALM).await), [ended]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_renews_or_ends_a_grant_from_a_copied_database() {
+    let (app, _) = TestApp::connected().await;
+    app.advance(minutes(40));
+    assert_eq!(app.app.keeper.round().await.unwrap().renewed, 2);
+    let found = app.found(Quickbooks).await;
+    let database = copy(&app.database, "copied").await;
+    let pool = store::open(database, 4, Duration::from_secs(10)).await.unwrap();
+    let copied = App::build(&app.config, pool.clone(), app.clock.clone(), &[]).await.unwrap();
+    let calls = app.sandbox.oauth_calls(Quickbooks);
+    let renewal = copied.keeper.renew_by_hand(found.id, Haste::OverUnanswered, nobody).await.unwrap();
+    assert!(matches!(renewal, Renewal::Fenced), "{renewal:?}");
+    let goodbye = copied.keeper.disconnect(found.id, found.connected_at, nobody).await.unwrap();
+    assert!(matches!(goodbye, Goodbye::Fenced), "{goodbye:?}");
+    assert_eq!(app.sandbox.oauth_calls(Quickbooks), calls, "the grant is in use elsewhere");
+    let left: i64 = sqlx::query_scalar("select count(*) from connections where status = 'connected'")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(left, 2, "nothing was changed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_the_token_endpoint_is_left_to_the_canary_unless_a_person_insists() {
+    let (app, _) = TestApp::connected().await;
+    let id = app.connection(Quickbooks).await.id;
+    let open = "insert into outages (id, provider, endpoint, opened_at, evidence, canary_at)
+                values (gen_random_uuid(), 'quickbooks', 'tokens', now(), 'test', now() + interval '1 hour')";
+    app.execute(open).await;
+    let calls = app.sandbox.oauth_calls(Quickbooks);
+    let renewal = app.app.keeper.renew_by_hand(id, Haste::Patient, nobody).await.unwrap();
+    assert!(matches!(renewal, Renewal::Out), "{renewal:?}");
+    assert_eq!(app.sandbox.oauth_calls(Quickbooks), calls);
+    let renewal = app.app.keeper.renew_by_hand(id, Haste::OverPause, nobody).await.unwrap();
+    assert!(matches!(renewal, Renewal::Spent { outcome: Some(Outcome::Renewed), .. }), "{renewal:?}");
+    assert_eq!(app.count("select count(*) from outages where closed_at is null").await, 0, "what it showed counts");
 }

@@ -28,6 +28,7 @@ use crate::{
     store::{
         dossiers::{self, Dossier, OpenOutage, Spend, Told},
         farewells::{self, Farewell},
+        set_asides,
         spends::Outcome,
     },
 };
@@ -80,11 +81,12 @@ impl Options {
 
 async fn gather(conn: &mut PgConnection, id: Uuid, probes: bool, now: DateTime<Utc>) -> anyhow::Result<Facts> {
     let (connection, spends) = dossiers::with_spends(conn, id, SPENDS).await?.context("the connection is gone")?;
-    // The alert of our own faults is one for all connections of a provider.
-    let rule =
-        spends.first().filter(|last| last.outcome == Some(Outcome::OperatorFault)).and_then(|last| last.rule.as_ref());
-    let shared: Vec<_> =
+    // These alerts are one for all connections with the same trouble.
+    let rule = spends.first().filter(|last| last.outcome == Some(Outcome::OperatorFault));
+    let rule = rule.and_then(|last| last.rule.as_ref());
+    let mut shared: Vec<_> =
         rule.into_iter().map(|rule| format!("operator_fault/{}/{rule}", connection.provider)).collect();
+    shared.extend(set_asides::incident_of(conn, id).await?);
     let told = dossiers::told(conn, id, &shared).await?;
     let outages = dossiers::outages(conn, connection.provider).await?;
     let farewell = farewells::of(conn, id).await?;

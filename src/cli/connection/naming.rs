@@ -17,7 +17,7 @@ pub(super) async fn named(conn: &mut PgConnection, name: &str) -> anyhow::Result
     let mut found = connections::find(conn, name.trim()).await?;
     match found.len() {
         0 => bail!(
-            "no connection is called {name:?}: write an id or the first 6 or more characters of it, a company id, or \
+            "{name:?} names no connection: write an id or the first 6 or more characters of it, a company id, or \
              ACCOUNT/PROVIDER such as \"Harbor Books/quickbooks\"; `lamplighter connection list --json` shows them all"
         ),
         1 => Ok(found.remove(0)),

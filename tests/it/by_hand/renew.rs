@@ -1,7 +1,10 @@
 //! A renewal that a person asks for: the same protocol, and what may be overridden.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -9,7 +12,7 @@ use lamplighter::{
     keeper::by_hand::{Haste, Renewal},
     provider::Provider::{self, Quickbooks},
     sandbox::{Outage, Rotation, Scope},
-    store::{connections::Status, spends::Outcome, tokens},
+    store::{connections::Status, farewells::Lease, spends::Outcome, tokens},
 };
 use uuid::Uuid;
 
@@ -86,6 +89,8 @@ async fn two_people_at_once_share_one_renewal() {
         switches.latency = Duration::from_millis(300);
     });
     let second = app.second_daemon().await;
+    app.app.keeper.round().await.unwrap();
+    second.keeper.round().await.unwrap();
     let id = app.connection(Quickbooks).await.id;
     let calls = app.calls();
     let (a, b) = tokio::join!(
@@ -144,7 +149,7 @@ async fn a_request_that_was_never_answered_is_not_repeated_unless_that_is_named(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_holder_that_died_is_waited_for_and_its_spend_counts_as_unanswered() {
-    let (app, _) = TestApp::connected().await;
+    let (app, _) = TestApp::connected_with(&[("keeper.takeover", "6s")]).await;
     let row = app.connection(Quickbooks).await;
     let crash = async |lease: Duration| {
         let (mut conn, now) = (app.conn().await, app.clock.now());
@@ -153,14 +158,11 @@ async fn a_holder_that_died_is_waited_for_and_its_spend_counts_as_unanswered() {
         assert!(claim.is_some());
     };
     crash(Duration::from_millis(500)).await;
-    let waited = AtomicU32::new(0);
-    let note = |lease: &lamplighter::store::farewells::Lease| {
-        assert_eq!(lease.by, "crashed");
-        waited.fetch_add(1, Ordering::SeqCst);
-    };
+    let waited = Mutex::new(Vec::new());
+    let note = |lease: &Lease| waited.lock().unwrap().push(lease.by.clone());
     let renewal = app.app.keeper.renew_by_hand(row.id, Haste::OverPause, note).await.unwrap();
     assert!(is_resting(&renewal, true), "{renewal:?}");
-    assert_eq!(waited.load(Ordering::SeqCst), 1);
+    assert_eq!(*waited.lock().unwrap(), ["crashed", tokens::TAKEOVER], "for its lease, then for a late reply");
     app.advance(minutes(40));
     assert_eq!(outcome(&app.renew(row.id, Haste::Patient).await), Some(Outcome::Renewed), "due, as for the keeper");
     assert_eq!(app.count("select count(*) from spends where daemon = 'crashed' and rule = 'lease_ran_out'").await, 1);

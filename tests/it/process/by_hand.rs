@@ -52,7 +52,7 @@ async fn a_life_by_hand() {
     for verb in ["explain", "renew", "disconnect"] {
         let said = installation.on_connection(verb, "Nobody/quickbooks", &[]).await;
         assert_eq!(said.code, 1);
-        holds(&said, &["no connection is called \"Nobody/quickbooks\"", "lamplighter connection list"]);
+        holds(&said, &["\"Nobody/quickbooks\" names no connection", "lamplighter connection list"]);
     }
 
     let would = installation.on_connection("disconnect", &id, &[]).await;

@@ -112,10 +112,14 @@ fn mail(told: &Told, facts: &Facts) -> Option<Step> {
     if over && (told.sent_at.is_some() || told.send_at.is_none()) {
         return None;
     }
-    let to = if told.kind == Kind::ConnectionLapsed { "the owner" } else { "the operator" };
+    let to = match told.kind {
+        Kind::ConnectionLapsed | Kind::HardCapNear => "the owner",
+        _ => "the operator",
+    };
     let about = match (told.kind, told.step) {
         (_, Some(Moment::Resolved)) => "the all-clear",
         (Kind::ConnectionLapsed, _) => "how to reconnect it",
+        (Kind::HardCapNear, _) => "its hard cap, which comes near",
         (Kind::TokenSetAside, _) => "the token that does not open",
         (Kind::OperatorFault, _) => "our own fault",
         _ => "this",

@@ -149,6 +149,9 @@ fn one_that_works() {
     quickbooks.connection.waiting_orders = 12;
     quickbooks.connection.lane_resume_at = Some(ago(-5));
     show("connected_quickbooks", &quickbooks);
+    quickbooks.connection.refresh_hard_expires_at = Some(ago(-86_400 * 20));
+    quickbooks.told.push(Told { sent_at: Some(ago(86_400 * 10)), ..told(Kind::HardCapNear, Step::Opened) });
+    show("connected_near_its_hard_cap", &quickbooks);
     show("connected_hubspot", &facts(Provider::Hubspot));
     let mut new = facts(Provider::Quickbooks);
     new.spends.clear();
