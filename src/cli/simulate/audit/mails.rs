@@ -89,7 +89,11 @@ impl Audit<'_> {
                     wrong.push(format!("a mail about {} went to somebody else", resident.name()));
                 }
                 let other = letter.kind != Kind::ConnectionLapsed && letter.recipient == resident.owner;
-                if other && !letter.sent_at.is_some_and(|at| runs_out_soon(resident, at)) {
+                let due = |at| match letter.step {
+                    Step::Resolved => reconnected_in_time(resident, at),
+                    _ => runs_out_soon(resident, at),
+                };
+                if other && !letter.sent_at.is_some_and(due) {
                     wrong.push(format!("{} got a mail ({}) without a reason", resident.name(), kind(letter)));
                 }
             }
@@ -105,6 +109,13 @@ fn runs_out_soon(resident: &Resident, at: DateTime<Utc>) -> bool {
     current.is_some_and(|grant| {
         grant.deaths.iter().any(|death| by_itself(death.cause) && death.at - EARLIEST_WARNING <= at)
     })
+}
+
+/// Whether an owner who was warned has just agreed anew: the thanks are for that.
+fn reconnected_in_time(resident: &Resident, at: DateTime<Utc>) -> bool {
+    let mut grants = resident.grants.iter().rev().filter(|grant| grant.from <= at);
+    let (Some(new), Some(former)) = (grants.next(), grants.next()) else { return false };
+    at - new.from <= TimeDelta::days(1) && runs_out_soon(resident, new.from - TimeDelta::seconds(1)) && former.from < at
 }
 
 /// The kind of a mail and its moment, such as `connection_lapsed opened`.
