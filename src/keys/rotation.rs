@@ -131,14 +131,20 @@ impl Rotation<'_> {
         Ok(known)
     }
 
-    /// The new key of a rotation that did not end. One that was announced and reached no keys file is forgotten.
+    /// The newest key whose rotation did not end: it is not the first line yet, or an older one is not retired. One that
+    /// was announced and reached no keys file is forgotten.
     async fn begun(&self, vault: &Vault, known: &[VaultKey]) -> Result<Option<String>, Error> {
         let ids = vault.key_ids();
+        // It is over only when it is all that is in use: until then somebody may seal with an older key.
+        let in_use = known.iter().filter(|key| key.is_needed() && key.retired_at.is_none()).count();
+        let is_done = |key: &VaultKey| in_use == 1 && key.first_used_at.is_some() && ids.first() == Some(&key.id);
+        let mut announced: Vec<_> =
+            known.iter().filter(|key| key.announced_at.is_some() && key.retired_at.is_none()).collect();
+        announced.sort_by_key(|key| (key.announced_at, ids.first() != Some(&key.id)));
         let mut begun = None;
-        for key in known.iter().filter(|key| key.announced_at.is_some() && key.retired_at.is_none()) {
+        for key in announced {
             if ids.contains(&key.id) {
-                let is_active = ids.first() == Some(&key.id) && key.first_used_at.is_some();
-                begun = if is_active { begun } else { Some(key.id.clone()) };
+                begun = if is_done(key) { begun } else { Some(key.id.clone()) };
                 continue;
             }
             let live = fleet::live(self.pool).await?;

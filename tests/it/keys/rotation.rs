@@ -1,10 +1,19 @@
 //! One key gives way to the next: beside renewals, after any crash, with daemons that lag behind.
 
-use std::{cell::Cell, fs, ops::ControlFlow, time::Duration};
+use std::{
+    fs,
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::TimeDelta;
 use lamplighter::{
     health::{Depth, State},
+    keeper::renewal::{access_place, refresh_place},
     keys::{
         Error,
         fleet::Must,
@@ -44,26 +53,25 @@ async fn rotations_beside_renewals_lose_no_token_and_no_generation() {
     }
     add_idle(&app.app.pool, 1_600, sealed_by(&app.vault())).await;
     app.app.presence.beat(true).await.unwrap();
-    let rotating = Cell::new(true);
-    let renewals = async {
+    let rotating = Arc::new(AtomicBool::new(true));
+    let (keeper, clock, goes_on) = (app.app.keeper.clone(), app.clock.clone(), Arc::clone(&rotating));
+    #[expect(clippy::disallowed_methods, reason = "it is waited for")]
+    let renewals = tokio::spawn(async move {
         let mut renewed = 0;
-        while rotating.get() {
-            app.advance(minutes(40));
-            let report = app.app.keeper.round().await.unwrap();
+        while goes_on.load(Ordering::SeqCst) {
+            clock.advance(minutes(40));
+            let report = keeper.round().await.unwrap();
             assert_eq!(report.spent(), report.renewed, "{report:?}");
             renewed += i64::from(report.renewed);
         }
         renewed
-    };
-    let rotations = async {
-        let mut reports: Vec<Report> = Vec::new();
-        for _ in 0..5 {
-            reports.push(app.rotate_until(|_| false).await.unwrap());
-        }
-        rotating.set(false);
-        reports
-    };
-    let (renewed, reports) = tokio::join!(renewals, rotations);
+    });
+    let mut reports: Vec<Report> = Vec::new();
+    for _ in 0..5 {
+        reports.push(app.rotate_until(|_| false).await.unwrap());
+    }
+    rotating.store(false, Ordering::SeqCst);
+    let renewed = renewals.await.unwrap();
     assert!(renewed > 100, "only {renewed} renewals took part");
     for report in &reports {
         // A renewal that was sealed a moment before the change is found by a later run, which then makes no new key.
@@ -134,17 +142,36 @@ async fn a_renewal_under_way_notices_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_was_renewed_meanwhile_is_not_overwritten() {
     let (app, _) = TestApp::connected().await;
-    let row = rows(&app.app.pool).await.remove(0);
-    let stored = |access: &str| Sealed {
-        connection_id: row.connection_id,
-        access_sealed: access.to_owned(),
-        refresh_sealed: row.refresh_sealed.clone(),
-    };
+    for provider in Provider::ALL {
+        app.sandbox.switch(provider, |switches| switches.rotation = TokenRotation::EveryCall);
+    }
+    let (vault, key) = (app.vault(), Key::random());
+    // A batch is read, a renewal comes in between, and the batch is written.
     let mut conn = app.conn().await;
-    let (seen, stale, new) = (stored(&row.access_sealed), stored("1.aaaa.older"), stored("1.bbbb.new"));
-    assert_eq!(sealed::replace(&mut conn, &[stale], std::slice::from_ref(&new)).await.unwrap(), 0);
-    assert_eq!(sealed::replace(&mut conn, std::slice::from_ref(&seen), std::slice::from_ref(&new)).await.unwrap(), 1);
-    assert_eq!(sealed::replace(&mut conn, &[new], &[seen]).await.unwrap(), 1);
+    let old = sealed::under_other_keys(&mut conn, key.id(), Uuid::nil(), 10).await.unwrap();
+    let anew = |row: &Sealed| {
+        let (access, refresh) = (access_place(row.connection_id), refresh_place(row.connection_id));
+        Sealed {
+            connection_id: row.connection_id,
+            access_sealed: key.seal(access, &vault.open(access, &row.access_sealed).unwrap()),
+            refresh_sealed: key.seal(refresh, &vault.open(refresh, &row.refresh_sealed).unwrap()),
+        }
+    };
+    let new: Vec<_> = old.iter().map(anew).collect();
+    assert_eq!(new.len(), 2);
+    app.advance(minutes(40));
+    assert_eq!(app.app.keeper.round().await.unwrap().renewed, 2);
+    assert_eq!(sealed::replace(&mut conn, &old, &new).await.unwrap(), 0, "what was read is no longer there");
+    app.advance(minutes(40));
+    let round = app.app.keeper.round().await.unwrap();
+    assert_eq!((round.renewed, round.spent()), (2, 2), "the renewed tokens were kept: {round:?}");
+    // One of the two texts is enough to tell.
+    let now = sealed::under_other_keys(&mut conn, key.id(), Uuid::nil(), 10).await.unwrap();
+    let mut half = now.clone();
+    half[0].access_sealed.clone_from(&old[0].access_sealed);
+    half[1].refresh_sealed.clone_from(&old[1].refresh_sealed);
+    assert_eq!(sealed::replace(&mut conn, &half, &new).await.unwrap(), 0);
+    assert_eq!(sealed::replace(&mut conn, &now, &now).await.unwrap(), 2);
 }
 
 /// Whether the run ends right after this step.
@@ -230,15 +257,18 @@ async fn nothing_moves_on_before_every_daemon_has_followed() {
     elsewhere.keys.tend().await.unwrap();
     assert_eq!(late().await.must, Must::Use);
     app.app.keys.tend().await.unwrap();
+    // No row is left under the old key by now, and yet somebody seals with it.
+    app.advance(minutes(40));
+    assert_eq!(app.app.keeper.round().await.unwrap().renewed, 2);
     let waiting = late().await;
-    assert_eq!((waiting.must, waiting.daemons.len()), (Must::Use, 1));
+    assert_eq!((waiting.must, waiting.daemons.len(), &waiting.key_id), (Must::Use, 1, &new));
     assert!(app.key(&old).await.retired_at.is_none(), "somebody still seals with it");
     let shown = holdings::list(&app.app.pool, &app.vault()).await.unwrap();
     assert_eq!((shown[0].id.as_str(), shown[0].used_by.len(), shown[0].unknown_to.len()), (new.as_str(), 1, 0));
     fs::copy(&ours, &theirs).unwrap();
     elsewhere.keys.tend().await.unwrap();
     let report = run().await.unwrap();
-    assert_eq!((report.active_key.as_str(), report.made, report.progress.resealed), (new.as_str(), false, 2));
+    assert_eq!((report.active_key.as_str(), report.made, report.progress.resealed), (new.as_str(), false, 0));
     assert!(app.key(&old).await.retired_at.is_some());
 }
 
