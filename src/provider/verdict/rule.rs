@@ -125,7 +125,7 @@ impl Rule {
             .row()
             .2
             .replace("{who}", call.provider.title())
-            .replace("{section}", &format!("the [{}] section", call.provider.as_str()))
+            .replace("{section}", &format!("the [providers.{}] section", call.provider.as_str()))
             .replace("{next}", next_step(call.surface));
         match call.surface {
             // A person asked for this one, and nobody else repeats it.
