@@ -1,7 +1,9 @@
 //! The keeper against the sandbox: what it renews, what it keeps, what it judges.
 
+mod late;
 mod outage;
 mod takeover;
+mod whole;
 
 use std::time::Duration;
 
@@ -125,6 +127,7 @@ async fn our_own_fault_changes_no_customer_and_pages_the_operator_once() {
     for _ in 0..5 {
         app.advance(minutes(31));
         app.app.keeper.round().await.unwrap();
+        app.app.outbox.round().await.unwrap();
     }
     let row = app.connection(Provider::Quickbooks).await;
     assert_eq!((row.status, row.failures), (Status::Connected, 0));
