@@ -171,9 +171,17 @@ impl App {
         let metrics = Metrics::default();
         let stopping = CancellationToken::new();
         let providers = providers(config)?;
-        let operator_email = operator_email(config);
+        let operator_email: Option<Arc<str>> =
+            config.alerts.operator_email.as_ref().map(|mailbox| mailbox.email.to_string().into());
         let outages = OutageWatch::new(pool.clone(), clock.clone(), config.outage.clone(), operator_email.clone());
-        let fence = fence(config, &pool, &clock, &daemon, installation);
+        let fence = Fence::new(fence::Parts {
+            pool: pool.clone(),
+            installation,
+            clock: clock.clone(),
+            daemon: Arc::clone(&daemon),
+            operator_email: operator_email.clone(),
+            enabled: config.database.restore_fence,
+        });
         let keeper = Keeper::new(keeper::Parts {
             pool: pool.clone(),
             vault: Arc::clone(&vault),
@@ -184,7 +192,7 @@ impl App {
             spool: spool.clone(),
             fence: fence.clone(),
             daemon: Arc::clone(&daemon),
-            operator_email: operator_email.clone(),
+            operator_email,
             metrics: metrics.clone(),
             stopping: stopping.clone(),
         });
@@ -202,9 +210,30 @@ impl App {
         let (intake, dispatch) = (Intake::new(orders.clone()), Dispatch::new(orders));
         let public_url = config.web.public_url.clone();
         let reconnect = ReconnectLinks::new(Arc::clone(&vault), public_url, config.web.link_lifetime);
-        let shared = Shared { config, pool: &pool, clock: &clock, fence: &fence, metrics: &metrics };
-        let outbox = shared.outbox(reconnect.clone(), daemon, stopping.clone())?;
-        let health = shared.health(Arc::clone(&vault), providers.clone(), spool, outbox.clone());
+        let outbox = Outbox::new(outbox::Parts {
+            pool: pool.clone(),
+            clock: clock.clone(),
+            alerts: config.alerts.clone(),
+            smtp: config.smtp.clone(),
+            links: reconnect.clone(),
+            fence: fence.clone(),
+            daemon,
+            metrics: metrics.clone(),
+            stopping: stopping.clone(),
+        })
+        .context("cannot set up TLS for the SMTP server: check smtp.host and smtp.security")?;
+        let health = Health {
+            pool: pool.clone(),
+            vault,
+            providers: providers.clone(),
+            fence: fence.clone(),
+            spool,
+            outbox: outbox.clone(),
+            clock: clock.clone(),
+            lateness_allowed: config.keeper.lease + Duration::from_secs(300),
+            operator_is_mailed: config.alerts.operator_email.is_some(),
+            probe_interval: config.keeper.probe_interval,
+        };
         let web = Web {
             pool: pool.clone(),
             providers,
@@ -261,7 +290,7 @@ impl App {
         let mut conn = self.pool.acquire().await?;
         let ahead = tokens::ahead(&mut conn, self.clock.now()).await?;
         let mail = mails::next_due(&mut conn).await?;
-        Ok(ahead.iter().filter_map(|one| one.canary_at.or(one.due_at)).chain(probe).chain(mail).min())
+        Ok(ahead.iter().filter_map(tokens::Ahead::spend_at).chain(probe).chain(mail).min())
     }
 
     /// Everything that runs by itself.
@@ -405,62 +434,6 @@ fn wake_all(keeper: &Keeper, intake: &Intake, dispatch: &Dispatch, outbox: &Outb
         intake.wake();
         dispatch.wake();
         outbox.wake();
-    })
-}
-
-/// What nearly every part is made of.
-struct Shared<'a> {
-    config: &'a Config,
-    pool: &'a PgPool,
-    clock: &'a Clock,
-    fence: &'a Fence,
-    metrics: &'a Metrics,
-}
-
-impl Shared<'_> {
-    fn outbox(&self, links: ReconnectLinks, daemon: Arc<str>, stopping: CancellationToken) -> anyhow::Result<Outbox> {
-        Outbox::new(outbox::Parts {
-            pool: self.pool.clone(),
-            clock: self.clock.clone(),
-            alerts: self.config.alerts.clone(),
-            smtp: self.config.smtp.clone(),
-            links,
-            fence: self.fence.clone(),
-            daemon,
-            metrics: self.metrics.clone(),
-            stopping,
-        })
-        .context("cannot set up TLS for the SMTP server: check smtp.host and smtp.security")
-    }
-
-    fn health(&self, vault: Arc<Vault>, providers: Providers, spool: Spool, outbox: Outbox) -> Health {
-        Health {
-            pool: self.pool.clone(),
-            vault,
-            providers,
-            fence: self.fence.clone(),
-            spool,
-            outbox,
-            clock: self.clock.clone(),
-            lateness_allowed: self.config.keeper.lease + Duration::from_secs(300),
-            operator_is_mailed: self.config.alerts.operator_email.is_some(),
-            probe_interval: self.config.keeper.probe_interval,
-        }
-    }
-}
-
-fn operator_email(config: &Config) -> Option<Arc<str>> {
-    config.alerts.operator_email.as_ref().map(|mailbox| mailbox.email.to_string().into())
-}
-
-fn fence(config: &Config, pool: &PgPool, clock: &Clock, daemon: &Arc<str>, installation: Installation) -> Fence {
-    Fence::new(fence::Parts {
-        pool: pool.clone(),
-        installation,
-        clock: clock.clone(),
-        daemon: Arc::clone(daemon),
-        operator_email: operator_email(config),
-        enabled: config.database.restore_fence,
     })
 }
 

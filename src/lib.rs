@@ -30,8 +30,14 @@ pub mod provider;
 /// Logs and metrics.
 pub mod telemetry;
 
+/// Signals, supervised loops, systemd.
+pub mod lifecycle;
+
 /// What a data directory remembers about its databases.
 pub mod installation;
+
+/// Which daemons are there.
+pub mod presence;
 
 /// Holds everything back on a restored or copied database.
 pub mod fence;
@@ -60,12 +66,6 @@ pub mod web;
 /// A simulated Intuit, HubSpot and mailbox.
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
-
-/// Signals, supervised loops, systemd.
-pub mod lifecycle;
-
-/// Which daemons are there.
-pub mod presence;
 
 /// Vault keys in use: who has them, how one gives way to the next.
 pub mod keys;
