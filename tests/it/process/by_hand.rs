@@ -31,6 +31,10 @@ fn holds(said: &Said, words: &[&str]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_life_by_hand() {
     let (sandbox, database) = (town().await, new_database().await);
+    // Generations are counted here: the daemon must not renew on its own while somebody types.
+    for provider in Provider::ALL {
+        sandbox.switch(provider, |switches| switches.access_lifetime = Duration::from_secs(3_600));
+    }
     let installation = Installation::on(&sandbox, &database).await;
     let daemon = installation.up().await;
     installation.connect(&sandbox).await;
