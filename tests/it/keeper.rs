@@ -18,6 +18,22 @@ use lamplighter::{
 
 use crate::harness::{HUB, OPERATOR, OWNER, REALM, TestApp, minutes};
 
+async fn keeper_spends(app: &TestApp) {
+    let spending = |world: &World| world.is_spending(Provider::Quickbooks).then_some(());
+    app.sandbox.wait_until(Duration::from_secs(5), spending).await.expect("the keeper spends");
+}
+
+/// A round of a second daemon, for which the database goes away between a spend and its commit.
+async fn cut_off_while_spending(app: &TestApp) {
+    let cut = app.second_daemon().await;
+    let closing = async {
+        keeper_spends(app).await;
+        cut.pool.close().await;
+    };
+    let (round, ()) = tokio::join!(cut.keeper.round(), closing);
+    assert!(round.is_err(), "{round:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_renewed_before_they_end_by_what_the_provider_reports() {
     let (app, _) = TestApp::connected().await;

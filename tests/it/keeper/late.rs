@@ -5,12 +5,13 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use lamplighter::{
     provider::{Cause, Failure, Provider::Quickbooks, Verdict},
-    sandbox::{Rotation, World},
+    sandbox::Rotation,
     store::connections::Status,
 };
 use serde_json::Value;
 use sqlx::Connection as _;
 
+use super::{cut_off_while_spending, keeper_spends};
 use crate::harness::{REALM, TestApp, minutes};
 
 /// QuickBooks' token alone is due, and its value changes with every spend.
@@ -27,8 +28,7 @@ async fn due() -> TestApp {
 }
 
 async fn until_spending(app: &TestApp) {
-    let spending = |world: &World| world.is_spending(Quickbooks).then_some(());
-    app.sandbox.wait_until(Duration::from_secs(5), spending).await.expect("the keeper spends");
+    keeper_spends(app).await;
     app.sandbox.switch(Quickbooks, |switches| switches.latency = Duration::ZERO);
 }
 
@@ -49,13 +49,8 @@ async fn leases_run_out(app: &TestApp) {
 /// A reply that waits on disk, and nobody's lease.
 async fn spooled() -> (TestApp, PathBuf) {
     let app = due().await;
-    let cut = app.second_daemon().await;
-    let closing = async {
-        until_spending(&app).await;
-        cut.pool.close().await;
-    };
-    let (round, ()) = tokio::join!(cut.keeper.round(), closing);
-    assert!(round.is_err(), "{round:?}");
+    cut_off_while_spending(&app).await;
+    app.sandbox.switch(Quickbooks, |switches| switches.latency = Duration::ZERO);
     leases_run_out(&app).await;
     let mut files = fs::read_dir(app.directory.path().join("spool")).unwrap().map(|file| file.unwrap().path());
     let file = files.next().expect("the rotated token is on disk");
@@ -182,4 +177,39 @@ async fn a_reply_on_disk_is_stored_although_the_process_is_to_stop() {
     assert_eq!(app.app.keeper.round().await.unwrap().replayed, 1);
     assert_eq!(app.connection(Quickbooks).await.generation, 2);
     assert!(!file.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_grew_old_before_its_spend_is_not_spent() {
+    let set = [("keeper.deadline", "20s"), ("keeper.commit_budget", "10s"), ("keeper.lease", "30001ms")];
+    let (app, _) = TestApp::connected_with(&set).await;
+    app.advance(minutes(40));
+    app.execute("update tokens set renew_at = renew_at + interval '1 day' where provider = 'hubspot'").await;
+    let calls = app.sandbox.token_calls(Quickbooks).len();
+    // The answer to the claim is held up: it comes more than a millisecond after it was asked for.
+    let holding_up = async {
+        let mut conn = app.conn().await;
+        let mut tx = conn.begin().await.unwrap();
+        sqlx::query("lock table spends in exclusive mode").execute(&mut *tx).await.unwrap();
+        let claiming = async {
+            while app.count("select count(*) from pg_locks where relation = 'spends'::regclass and not granted").await
+                == 0
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(10), claiming).await;
+        tx.rollback().await.unwrap();
+        waited.expect("the keeper claims");
+    };
+    let (report, ()) = tokio::join!(app.app.keeper.round(), holding_up);
+    assert_eq!(app.sandbox.token_calls(Quickbooks).len(), calls, "nothing was sent");
+    let report = report.unwrap();
+    assert_eq!((report.transient, report.renewed), (1, 0), "{report:?}");
+    assert_eq!(
+        app.count("select count(*) from spends where rule = 'claim_grew_old' and outcome = 'transient'").await,
+        1
+    );
+    let row = app.connection(Quickbooks).await;
+    assert_eq!((row.status, row.generation), (Status::Failing, 1));
 }

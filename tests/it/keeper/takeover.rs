@@ -10,6 +10,7 @@ use lamplighter::{
     store::{self, connections::Status, tokens},
 };
 
+use super::cut_off_while_spending;
 use crate::harness::{TestApp, minutes};
 
 const LEASES_RUN_OUT: &str = "update tokens set lease_until = clock_timestamp() - interval '1 second'";
@@ -36,15 +37,7 @@ async fn a_reply_that_outlasted_its_lease_on_disk_is_stored_before_anybody_takes
     app.advance(minutes(40));
     // Nothing else is under way when the database goes away.
     app.execute("update tokens set renew_at = renew_at + interval '1 day' where provider = 'hubspot'").await;
-    let cut = app.second_daemon().await;
-    let closing = async {
-        let spending = app
-            .sandbox
-            .wait_until(Duration::from_secs(5), |world| world.is_spending(Provider::Quickbooks).then_some(()));
-        spending.await.expect("the keeper spends");
-        cut.pool.close().await;
-    };
-    let (_, ()) = tokio::join!(cut.keeper.round(), closing);
+    cut_off_while_spending(&app).await;
     // Another machine, with a disk of its own, is the first to see the database again, and the lease is over.
     let elsewhere = {
         let mut config = app.config.clone();
@@ -115,17 +108,7 @@ async fn a_reply_that_arrived_while_the_database_was_away_waits_on_disk_and_is_r
         switches.latency = Duration::from_millis(300);
     });
     app.advance(minutes(40));
-    // The database goes away for this daemon between the spend and the commit.
-    let cut = app.second_daemon().await;
-    let closing = async {
-        let spending = app
-            .sandbox
-            .wait_until(Duration::from_secs(5), |world| world.is_spending(Provider::Quickbooks).then_some(()));
-        spending.await.expect("the keeper spends");
-        cut.pool.close().await;
-    };
-    let (round, ()) = tokio::join!(cut.keeper.round(), closing);
-    assert!(round.is_err(), "{round:?}");
+    cut_off_while_spending(&app).await;
     let spool = Spool::open(&app.directory.path().join("spool")).unwrap();
     assert!(!spool.is_empty(), "the rotated token is on disk");
     let files: String = spool_files(&app).into_iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
