@@ -49,7 +49,7 @@ pub mod by_hand;
 /// Giving a grant back.
 pub mod farewell;
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -73,20 +73,16 @@ use crate::{
 /// Keeps tokens alive. Cheap to clone.
 #[derive(Clone)]
 pub struct Keeper {
-    pool: PgPool,
-    vault: Arc<Vault>,
-    providers: Providers,
-    outages: OutageWatch,
-    clock: Clock,
-    config: config::Keeper,
-    spool: spool::Spool,
-    fence: Fence,
-    /// Who we are in leases and in the ledger.
-    daemon: Arc<str>,
-    operator_email: Option<Arc<str>>,
-    metrics: Metrics,
-    stopping: CancellationToken,
+    parts: Arc<Parts>,
     wake: Arc<Notify>,
+}
+
+impl Deref for Keeper {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
 }
 
 /// Everything a keeper is made of.
@@ -183,35 +179,7 @@ impl Report {
 impl Keeper {
     /// Puts a keeper together.
     pub fn new(parts: Parts) -> Self {
-        let Parts {
-            pool,
-            vault,
-            providers,
-            outages,
-            clock,
-            config,
-            spool,
-            fence,
-            daemon,
-            operator_email,
-            metrics,
-            stopping,
-        } = parts;
-        Self {
-            pool,
-            vault,
-            providers,
-            outages,
-            clock,
-            config,
-            spool,
-            fence,
-            daemon,
-            operator_email,
-            metrics,
-            stopping,
-            wake: Arc::default(),
-        }
+        Self { parts: Arc::new(parts), wake: Arc::default() }
     }
 
     /// Takes up everything that is due, and returns when none of it is left or the process is to stop: nothing is claimed
@@ -260,12 +228,11 @@ impl Keeper {
             tokens::ahead(&mut conn, now).await?
         };
         self.metrics.set_keeper_lateness(tokens::late_since(&ahead).map_or(0.0, |since| seconds_between(since, now)));
-        let waits = ahead.iter().flat_map(|one| match one.canary_at {
-            Some(at) => [Some(at), None],
-            None => {
-                let lease_ends_in = one.lease_ends_in.and_then(|left| Duration::try_from_secs_f64(left.max(0.0)).ok());
-                [one.due_at, lease_ends_in.map(|left| later(now, left))]
-            }
+        let waits = ahead.iter().flat_map(|one| {
+            // During an outage nobody takes over what a lease leaves behind.
+            let lease_ends_in = one.lease_ends_in.filter(|_| one.canary_at.is_none());
+            let left = lease_ends_in.and_then(|left| Duration::try_from_secs_f64(left.max(0.0)).ok());
+            [one.spend_at(), left.map(|left| later(now, left))]
         });
         let first = waits.flatten().min().map(|at| (at - now).to_std().unwrap_or(Duration::ZERO));
         Ok(first.unwrap_or(Duration::MAX).min(self.config.check_interval))
@@ -280,15 +247,6 @@ impl Keeper {
     /// Ends the keeper's sleep, because something connected.
     pub fn wake(&self) {
         self.wake.notify_one();
-    }
-
-    /// What holds work back on a restored or copied database.
-    pub fn fence(&self) -> &Fence {
-        &self.fence
-    }
-
-    pub(crate) fn clock(&self) -> &Clock {
-        &self.clock
     }
 
     fn retry_at(&self, failures: i32, retry_after: Option<Duration>) -> DateTime<Utc> {

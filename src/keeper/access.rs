@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -15,7 +15,11 @@ use super::{
 use crate::{
     provider::{Endpoint, Failure},
     retry::later,
-    store::{self, spends::Outcome, tokens},
+    store::{
+        self,
+        spends::Outcome,
+        tokens::{self, Claim},
+    },
     vault,
 };
 
@@ -23,7 +27,7 @@ use crate::{
 const MARGIN: Duration = Duration::from_secs(2);
 /// How long to wait for somebody else's renewal, and how often to look.
 const WAIT_FOR_OTHERS: Duration = Duration::from_secs(10);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// An access token that works now.
 #[derive(Debug)]
@@ -52,6 +56,15 @@ pub enum Unavailable {
     /// The database did not answer.
     #[error("the token cannot be read")]
     Store(#[from] store::Error),
+}
+
+/// What asking for one token came to.
+pub(super) enum Claimed {
+    Ours(Box<Claim>, Taken),
+    /// Somebody else got ahead.
+    Lost,
+    /// The database looks restored or copied.
+    Fenced,
 }
 
 impl From<sqlx::Error> for Unavailable {
@@ -87,33 +100,47 @@ impl Keeper {
         if self.outages.is_out(stored.provider, Endpoint::Tokens).await? {
             return Err(Unavailable::NotNow);
         }
-        let taken = Taken::now(Turn::Own);
-        let claim = {
-            let mut conn = self.pool.acquire().await?;
-            let Some(pass) = self.fence.pass(&mut conn).await? else { return Err(Unavailable::Fenced) };
-            let (now, lease) = (self.clock.now(), self.config.lease);
-            let quiet_since = now - TimeDelta::from_std(self.config.retry_min).unwrap_or_default();
-            let claim =
-                tokens::claim_one(&mut conn, now, &self.daemon, lease, connection_id, generation, quiet_since).await?;
-            self.fence.admit(&mut conn, &pass, claim.into_iter().collect()).await?.pop()
+        let quiet_since = self.clock.now() - TimeDelta::from_std(self.config.retry_min).unwrap_or_default();
+        let (claim, taken) = match self.claim_generation(connection_id, generation, quiet_since).await? {
+            Claimed::Ours(claim, taken) => (*claim, taken),
+            Claimed::Lost => return self.wait_for_others(connection_id, generation).await,
+            Claimed::Fenced => return Err(Unavailable::Fenced),
         };
-        match claim {
-            None => self.wait_for_others(connection_id, generation).await,
-            Some(claim) => {
-                let provider = claim.provider;
-                let Some(ended) = self.renew(claim, taken).await else { return Err(Unavailable::NotNow) };
-                let outcome = ended.outcome;
-                self.weigh(provider, &[ended]).await?;
-                match outcome {
-                    Outcome::Renewed | Outcome::Adopted | Outcome::Discarded => {
-                        let stored = self.stored(connection_id).await?;
-                        self.open(connection_id, &stored)
-                    }
-                    Outcome::DeadGrant => Err(Unavailable::Lapsed),
-                    _ => Err(Unavailable::NotNow),
-                }
+        match self.renew_and_weigh(claim, taken).await? {
+            Some(Outcome::Renewed | Outcome::Adopted | Outcome::Discarded) => {
+                let stored = self.stored(connection_id).await?;
+                self.open(connection_id, &stored)
             }
+            Some(Outcome::DeadGrant) => Err(Unavailable::Lapsed),
+            _ => Err(Unavailable::NotNow),
         }
+    }
+
+    /// Claims a token of somebody who needs it now, unless its generation moved on, somebody works on it, or it failed
+    /// after `quiet_since`.
+    pub(super) async fn claim_generation(
+        &self,
+        connection_id: Uuid,
+        generation: i64,
+        quiet_since: DateTime<Utc>,
+    ) -> Result<Claimed, store::Error> {
+        let taken = Taken::now(Turn::Own);
+        let mut conn = self.pool.acquire().await?;
+        let Some(pass) = self.fence.pass(&mut conn).await? else { return Ok(Claimed::Fenced) };
+        let (now, lease) = (self.clock.now(), self.config.lease);
+        let claim =
+            tokens::claim_one(&mut conn, now, &self.daemon, lease, connection_id, generation, quiet_since).await?;
+        let admitted = self.fence.admit(&mut conn, &pass, claim.into_iter().collect()).await?.pop();
+        Ok(admitted.map_or(Claimed::Lost, |claim| Claimed::Ours(Box::new(claim), taken)))
+    }
+
+    /// Spends one claimed token and tells the outage watch of it. `None` when the outcome could not be written.
+    pub(super) async fn renew_and_weigh(&self, claim: Claim, taken: Taken) -> Result<Option<Outcome>, store::Error> {
+        let provider = claim.provider;
+        let Some(ended) = self.renew(claim, taken).await else { return Ok(None) };
+        let outcome = ended.outcome;
+        self.weigh(provider, &[ended]).await?;
+        Ok(Some(outcome))
     }
 
     /// Lets a connection lapse because an API said that only its owner can help.

@@ -3,14 +3,12 @@
 //! never answered may still be under way at the provider, where a second one with the same token can end the grant: that
 //! pause is not overridden unless it is named.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
     Keeper,
-    round::{Taken, Turn},
+    access::{Claimed, LOOK_EVERY},
 };
 use crate::{
     fence::check::Standing,
@@ -25,8 +23,6 @@ use crate::{
     },
 };
 
-/// How often to look whether somebody else is done.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How many spends are looked at: the pause rests on the last ones of one generation.
 const SPENDS: i64 = 10;
 /// How often somebody else may get ahead between a look and a claim.
@@ -89,14 +85,14 @@ impl Keeper {
         &self,
         connection_id: Uuid,
         haste: Haste,
-        mut waiting: impl FnMut(&Lease),
+        waiting: impl FnMut(&Lease),
     ) -> Result<Renewal, store::Error> {
         self.replay_spool(None).await?;
         if !self.let_through().await? {
             return Ok(Renewal::Fenced);
         }
         let mut first = None;
-        let mut seen: Option<String> = None;
+        let mut waiting = Waiting::new(waiting);
         let mut lost = 0;
         loop {
             let (dossier, spends) = self.read(connection_id).await?;
@@ -118,11 +114,7 @@ impl Keeper {
                 if self.stopping.is_cancelled() {
                     return Ok(Renewal::Busy(lease));
                 }
-                if seen.as_ref() != Some(&lease.by) {
-                    waiting(&lease);
-                    seen = Some(lease.by);
-                }
-                tokio::time::sleep(LOOK_EVERY).await;
+                waiting.a_moment(lease).await;
                 continue;
             }
             if let Some(pause) = pause(&dossier, &spends, self.clock.now()) {
@@ -137,7 +129,11 @@ impl Keeper {
             }
             match self.claim_by_hand(&dossier, &spends).await? {
                 Claimed::Fenced => return Ok(Renewal::Fenced),
-                Claimed::Ours(claim, taken) => return self.spend_by_hand(*claim, taken).await,
+                Claimed::Ours(claim, taken) => {
+                    let spend_id = claim.spend_id;
+                    let outcome = self.renew_and_weigh(*claim, taken).await?;
+                    return Ok(Renewal::Spent { spend_id, outcome });
+                }
                 Claimed::Lost => lost += 1,
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -165,35 +161,30 @@ impl Keeper {
 
     /// Claims what was looked at: a failure that came in since then is not overridden unseen.
     async fn claim_by_hand(&self, seen: &Dossier, spends: &[Spend]) -> Result<Claimed, store::Error> {
-        let quiet_since = of_generation(seen, spends).filter_map(|spend| spend.finished_at).max();
-        let quiet_since = quiet_since.unwrap_or(DateTime::UNIX_EPOCH);
-        let mut conn = self.pool.acquire().await?;
-        let taken = Taken::now(Turn::Own);
-        let Some(pass) = self.fence.pass(&mut conn).await? else { return Ok(Claimed::Fenced) };
-        let (now, lease) = (self.clock.now(), self.config.lease);
-        let claim =
-            tokens::claim_one(&mut conn, now, &self.daemon, lease, seen.id, seen.generation, quiet_since).await?;
-        let admitted = self.fence.admit(&mut conn, &pass, claim.into_iter().collect()).await?.pop();
-        Ok(admitted.map_or(Claimed::Lost, |claim| Claimed::Ours(Box::new(claim), taken)))
-    }
-
-    async fn spend_by_hand(&self, claim: tokens::Claim, taken: Taken) -> Result<Renewal, store::Error> {
-        let (spend_id, provider) = (claim.spend_id, claim.provider);
-        let ended = self.renew(claim, taken).await;
-        let outcome = ended.as_ref().map(|ended| ended.outcome);
-        if let Some(ended) = ended {
-            self.weigh(provider, &[ended]).await?;
-        }
-        Ok(Renewal::Spent { spend_id, outcome })
+        let last = of_generation(seen, spends).filter_map(|spend| spend.finished_at).max();
+        self.claim_generation(seen.id, seen.generation, last.unwrap_or(DateTime::UNIX_EPOCH)).await
     }
 }
 
-/// What a claim came to.
-enum Claimed {
-    Ours(Box<tokens::Claim>, Taken),
-    /// Somebody else got ahead.
-    Lost,
-    Fenced,
+/// Tells once of everybody who is waited for.
+pub(super) struct Waiting<F> {
+    tell: F,
+    told: Option<String>,
+}
+
+impl<F: FnMut(&Lease)> Waiting<F> {
+    pub(super) fn new(tell: F) -> Self {
+        Self { tell, told: None }
+    }
+
+    /// Waits a moment for whoever holds the lease.
+    pub(super) async fn a_moment(&mut self, lease: Lease) {
+        if self.told.as_ref() != Some(&lease.by) {
+            (self.tell)(&lease);
+            self.told = Some(lease.by);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 fn of_generation<'a>(dossier: &Dossier, spends: &'a [Spend]) -> impl Iterator<Item = &'a Spend> {

@@ -5,8 +5,6 @@
 //!
 //! It never tells the owner: to be disconnected was somebody's wish. It knows nothing of who asks.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use tracing::{info, warn};
@@ -14,6 +12,7 @@ use uuid::Uuid;
 
 use super::{
     Keeper,
+    by_hand::Waiting,
     renewal::{access_place, refresh_place},
     spool::SpooledReply,
 };
@@ -26,9 +25,6 @@ use crate::{
     },
     vault,
 };
-
-/// How often to look whether somebody else is done with the tokens.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What became of a farewell.
 #[derive(Debug)]
@@ -83,27 +79,21 @@ impl Keeper {
         &self,
         connection_id: Uuid,
         connected_at: DateTime<Utc>,
-        mut waiting: impl FnMut(&Lease),
+        waiting: impl FnMut(&Lease),
     ) -> Result<Goodbye, store::Error> {
         // A reply that waits on disk holds the token that the provider knows.
         self.replay_spool(None).await?;
         if !self.let_through().await? {
             return Ok(Goodbye::Fenced);
         }
-        let mut seen: Option<String> = None;
+        let mut waiting = Waiting::new(waiting);
         let held = loop {
             match self.begin_farewell(connection_id, connected_at).await? {
                 Begun::Held(held) => break held,
                 Begun::Over(farewell) => return Ok(Goodbye::Over(farewell)),
                 Begun::Reconnected => return Ok(Goodbye::Reconnected),
                 Begun::Busy(lease) if self.stopping.is_cancelled() => return Ok(Goodbye::Busy(lease)),
-                Begun::Busy(lease) => {
-                    if seen.as_ref() != Some(&lease.by) {
-                        waiting(&lease);
-                        seen = Some(lease.by);
-                    }
-                    tokio::time::sleep(LOOK_EVERY).await;
-                }
+                Begun::Busy(lease) => waiting.a_moment(lease).await,
             }
         };
         info!(%connection_id, provider = %held.provider, "connection disconnected here; now its grant is given back");

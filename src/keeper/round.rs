@@ -7,11 +7,10 @@ use tracing::debug;
 use super::{Keeper, Report, renewal::Ended};
 use crate::{
     crew::Crew,
-    outage::{Evidence, Flow},
+    outage::Flow,
     provider::{Endpoint, Provider},
     store::{
         self,
-        spends::Outcome,
         tokens::{self, Claim, Due},
     },
 };
@@ -113,11 +112,9 @@ impl Keeper {
 
     /// Tells the outage watch what spends showed.
     pub(super) async fn weigh(&self, provider: Provider, ended: &[Ended]) -> Result<(), store::Error> {
-        let answered = ended.iter().find(|one| one.outcome == Outcome::Renewed || one.evidence.is_answered());
-        if let Some(one) = answered {
-            let mut evidence = Evidence::default();
-            evidence.answered();
-            self.outages.weigh(provider, Endpoint::Tokens, one.connection_id, &evidence).await?;
+        // One that was answered says as much as all of them.
+        if let Some(one) = ended.iter().find(|one| one.evidence.is_answered()) {
+            self.outages.weigh(provider, Endpoint::Tokens, one.connection_id, &one.evidence).await?;
         }
         for one in ended.iter().filter(|one| !one.evidence.is_answered()) {
             self.outages.weigh(provider, Endpoint::Tokens, one.connection_id, &one.evidence).await?;

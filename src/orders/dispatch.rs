@@ -125,14 +125,14 @@ impl Dispatch {
     ) -> Result<(Vec<lanes::Claim>, i64), store::Error> {
         let fenced = {
             let mut conn = self.pool.acquire().await?;
-            self.keeper.fence().pass(&mut conn).await?.is_none()
+            self.keeper.fence.pass(&mut conn).await?.is_none()
         };
         if fenced {
             return Ok((Vec::new(), 0));
         }
         let flow = self.outages.flow(Provider::Quickbooks, Endpoint::Api, self.config.concurrency).await?;
         let (at_once, batch, due_by) = match flow {
-            Flow::Open(at_once) => (at_once, i64::from(self.config.batch), self.keeper.clock().now()),
+            Flow::Open(at_once) => (at_once, i64::from(self.config.batch), self.keeper.clock.now()),
             // A canary may come from a lane that still pauses.
             Flow::Canary => (under_way + 1, 1, DateTime::<Utc>::MAX_UTC),
             Flow::Closed(until) => {
@@ -182,7 +182,7 @@ impl Dispatch {
         let due = lanes::next_due(&mut conn).await?;
         let canary = store::outages::latest(&mut conn, Provider::Quickbooks, Endpoint::Api).await?;
         let canary_at = canary.filter(|outage| outage.closed_at.is_none()).map(|outage| outage.canary_at);
-        let now = self.keeper.clock().now();
+        let now = self.keeper.clock.now();
         let until = canary_at.or(due).map(|at| (at - now).to_std().unwrap_or_default());
         Ok(until
             .unwrap_or(self.config.dispatch_interval)
@@ -203,7 +203,7 @@ impl Dispatch {
         let mut report = Report::default();
         let Some(api) = self.providers.quickbooks() else { return Ok(report) };
         let mut evidence = Evidence::default();
-        let started_at = self.keeper.clock().now();
+        let started_at = self.keeper.clock.now();
         let leave = self.work(api, &lane, batch, &mut report, &mut evidence).await?;
         self.outages.weigh(Provider::Quickbooks, Endpoint::Api, lane.connection_id, &evidence).await?;
         if report.posted > 0 {
@@ -211,7 +211,7 @@ impl Dispatch {
         }
         if let Some(leave) = leave {
             let mut conn = self.pool.acquire().await?;
-            lanes::release(&mut conn, &lane, leave, self.keeper.clock().now()).await?;
+            lanes::release(&mut conn, &lane, leave, self.keeper.clock.now()).await?;
             report.held = u32::from(matches!(leave, Leave::Pause { .. }));
         }
         if report.posted + report.parked > 0 {
@@ -273,7 +273,7 @@ impl Dispatch {
         }
         let begun = {
             let mut conn = self.pool.acquire().await?;
-            let now = self.keeper.clock().now();
+            let now = self.keeper.clock.now();
             orders::begin_attempt(&mut conn, lane, order.id, &self.daemon, self.config.lease, now).await?
         };
         let Some(attempt_id) = begun else { return Ok(Step::Lost) };
@@ -409,7 +409,7 @@ impl Dispatch {
     ) -> Result<Option<Step>, store::Error> {
         self.metrics.count_attempt(ending.outcome.as_str());
         let mut conn = self.pool.acquire().await?;
-        let ours = orders::finish_attempt(&mut conn, lane, attempt_id, ending, self.keeper.clock().now()).await?;
+        let ours = orders::finish_attempt(&mut conn, lane, attempt_id, ending, self.keeper.clock.now()).await?;
         Ok((!ours).then_some(Step::Lost))
     }
 
@@ -419,7 +419,7 @@ impl Dispatch {
         let before = if report.posted + report.parked > 0 { 0 } else { lane.failures };
         let failures = before.saturating_add(1);
         let pause = backoff.pause(u32::try_from(failures).unwrap_or(1), rand::random(), retry_after);
-        Leave::Pause { until: later(self.keeper.clock().now(), pause), failures }
+        Leave::Pause { until: later(self.keeper.clock.now(), pause), failures }
     }
 }
 

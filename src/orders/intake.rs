@@ -141,10 +141,10 @@ impl Intake {
 
     async fn claim(&self, limit: usize) -> Result<Vec<Claim>, store::Error> {
         let mut conn = self.pool.acquire().await?;
-        if self.keeper.fence().pass(&mut conn).await?.is_none() {
+        if self.keeper.fence.pass(&mut conn).await?.is_none() {
             return Ok(Vec::new());
         }
-        let (now, limit) = (self.keeper.clock().now(), i64::try_from(limit).unwrap_or(i64::MAX));
+        let (now, limit) = (self.keeper.clock.now(), i64::try_from(limit).unwrap_or(i64::MAX));
         intakes::claim_due(&mut conn, now, &self.daemon, self.config.lease, limit).await
     }
 
@@ -155,7 +155,7 @@ impl Intake {
     pub async fn idle_for(&self) -> Result<Duration, store::Error> {
         let mut conn = self.pool.acquire().await?;
         let due = intakes::next_due(&mut conn).await?;
-        let until = due.map(|at| (at - self.keeper.clock().now()).to_std().unwrap_or(Duration::ZERO));
+        let until = due.map(|at| (at - self.keeper.clock.now()).to_std().unwrap_or(Duration::ZERO));
         Ok(until.unwrap_or(self.config.poll_interval).clamp(Duration::from_millis(200), self.config.poll_interval))
     }
 
@@ -171,7 +171,7 @@ impl Intake {
 
     /// Reads one portal; `None` when that did not work now.
     async fn portal(&self, claim: Claim) -> Result<Option<u64>, store::Error> {
-        let started_at = self.keeper.clock().now();
+        let started_at = self.keeper.clock.now();
         let mut evidence = Evidence::default();
         let (received, poll_at) = match self.read_all(&claim).await {
             Ok(received) => {
@@ -206,7 +206,7 @@ impl Intake {
     fn retry_at(&self, claim: &Claim, retry_after: Option<Duration>) -> DateTime<Utc> {
         let backoff = Backoff { min: self.config.retry_min, max: self.config.retry_max };
         let failures = u32::try_from(claim.failures).unwrap_or(0).saturating_add(1);
-        later(self.keeper.clock().now(), backoff.pause(failures, rand::random(), retry_after))
+        later(self.keeper.clock.now(), backoff.pause(failures, rand::random(), retry_after))
     }
 
     async fn read_all(&self, claim: &Claim) -> Result<u64, Trouble> {
@@ -263,7 +263,7 @@ impl Intake {
     }
 
     async fn store(&self, claim: &Claim, new: &[orders::NewOrder], modified_to: DateTime<Utc>) -> Result<u64, Trouble> {
-        let now = self.keeper.clock().now();
+        let now = self.keeper.clock.now();
         let mut tx = self.pool.begin().await?;
         let received = orders::receive(&mut tx, claim.account_id, claim.connection_id, new, now).await?;
         if received > 0 {

@@ -402,6 +402,13 @@ pub struct Ahead {
     pub canary_at: Option<DateTime<Utc>>,
 }
 
+impl Ahead {
+    /// When the next spend is due here: a canary's turn while the provider is out, else the earliest token's.
+    pub fn spend_at(&self) -> Option<DateTime<Utc>> {
+        self.canary_at.or(self.due_at)
+    }
+}
+
 /// Looks ahead, by index, for every provider.
 ///
 /// # Errors
