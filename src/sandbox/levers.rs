@@ -153,11 +153,6 @@ impl World {
         self.see(|state| state.grants(provider).calls.clone())
     }
 
-    /// How many token calls got through to the provider.
-    pub fn token_call_count(&self, provider: Provider) -> usize {
-        self.see(|state| state.grants(provider).calls.len())
-    }
-
     /// Whether the refresh token value with this fingerprint, spent now, would bring the company's tokens.
     pub fn honours(&self, provider: Provider, company_id: &str, fingerprint: &str) -> bool {
         let now = self.clock.now();
