@@ -4,7 +4,7 @@
 use rust_decimal::Decimal;
 
 use super::content::{Content, Line};
-use crate::provider::quickbooks::{self, EmailAddress, Reference, SalesItemLineDetail, SalesReceipt};
+use crate::provider::quickbooks::{self, DocumentBody, EmailAddress, Reference, SalesItemLineDetail};
 
 /// An item that a receipt refers to, before it is known in QuickBooks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -122,7 +122,7 @@ pub fn receipt(
     customer_id: Option<&str>,
     document_number: &str,
     note: &str,
-) -> SalesReceipt {
+) -> DocumentBody {
     let line = entries.iter().zip(item_ids).map(|(entry, item_id)| {
         let detail = SalesItemLineDetail {
             item_ref: Reference::to(item_id),
@@ -133,17 +133,14 @@ pub fn receipt(
         quickbooks::Line::item(entry.amount, Some(entry.description.clone()), detail)
     });
     let email = content.customer.as_ref().and_then(|customer| customer.email.clone());
-    SalesReceipt {
+    DocumentBody {
         customer_ref: customer_id.map(Reference::to),
         txn_date: content.placed_on,
         doc_number: document_number.to_owned(),
         private_note: Some(cut(note, 4000)),
-        currency_ref: None,
         bill_email: email.map(|address| EmailAddress { address }),
-        deposit_to_account_ref: None,
-        global_tax_calculation: None,
-        txn_tax_detail: None,
         line: line.collect(),
+        ..DocumentBody::default()
     }
 }
 

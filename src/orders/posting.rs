@@ -12,7 +12,10 @@ use super::{
 use crate::{
     config,
     keeper::access::LiveToken,
-    provider::{Failure, Verdict, quickbooks},
+    provider::{
+        Failure, Verdict,
+        quickbooks::{self, DocumentKind},
+    },
     store::{
         self, lanes,
         orders::{Outcome, Waiting},
@@ -136,7 +139,10 @@ impl Post<'_> {
         let receipt =
             mapping::receipt(content, &entries, &item_ids, customer_id.as_deref(), &order.document_number, &note);
         let request_id = order.request_id.to_string();
-        let made = self.api.create_sales_receipt(&live.token, &self.lane.company_id, &receipt, &request_id).await;
+        let made = self
+            .api
+            .create_document(&live.token, &self.lane.company_id, DocumentKind::SalesReceipt, &receipt, &request_id)
+            .await;
         match made {
             Ok(document) => Ok(Posted { document_id: document.id, outcome: Outcome::Posted }),
             Err(failure) if failure.code.as_deref() == Some("6140") => match self.existing(live).await? {
@@ -149,7 +155,7 @@ impl Post<'_> {
 
     async fn existing(&self, live: &LiveToken) -> Result<Option<quickbooks::Document>, Failure> {
         let number = &self.order.document_number;
-        self.api.sales_receipt_by_number(&live.token, &self.lane.company_id, number).await
+        self.api.document_by_number(&live.token, &self.lane.company_id, DocumentKind::SalesReceipt, number).await
     }
 
     /// A document under our number is ours only if it carries our request id: somebody may have used the number by hand.

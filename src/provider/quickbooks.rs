@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 pub use self::documents::{
-    DiscountLineDetail, EmailAddress, Line, NewCustomer, NewItem, Reference, SalesItemLineDetail, SalesReceipt,
-    TxnTaxDetail,
+    DiscountLineDetail, DocumentBody, DocumentKind, EmailAddress, Line, NewCustomer, NewItem, Reference,
+    SalesItemLineDetail, TxnTaxDetail,
 };
 pub use self::entities::{CompanyInfo, Document, Preferences, Ref};
 use super::api::Channel;
@@ -115,25 +115,27 @@ impl<'a> Api<'a> {
         self.first("find income account", access, realm, "Account", ("AccountType", "Income")).await
     }
 
-    /// The sales receipt with this number: how an unknown outcome is settled.
-    pub async fn sales_receipt_by_number(
+    /// The document with this number: how an unknown outcome is settled.
+    pub async fn document_by_number(
         &self,
         access: &SecretString,
         realm: &str,
+        kind: DocumentKind,
         doc_number: &str,
     ) -> Result<Option<Document>, Failure> {
-        self.first("find sales receipt", access, realm, "SalesReceipt", ("DocNumber", doc_number)).await
+        self.first("find document", access, realm, kind.entity(), ("DocNumber", doc_number)).await
     }
 
-    /// Creates a sales receipt. `Rejected` with code `6140` means that the number is in use: look it up and compare.
-    pub async fn create_sales_receipt(
+    /// Creates a document. `Rejected` with code `6140` means that the number is in use: look it up and compare.
+    pub async fn create_document(
         &self,
         access: &SecretString,
         realm: &str,
-        receipt: &SalesReceipt,
+        kind: DocumentKind,
+        body: &DocumentBody,
         request_id: &str,
     ) -> Result<Document, Failure> {
-        self.create("create sales receipt", access, realm, ("salesreceipt", "SalesReceipt"), receipt, request_id).await
+        self.create("create document", access, realm, (kind.path(), kind.entity()), body, request_id).await
     }
 
     async fn fetch<T: DeserializeOwned>(

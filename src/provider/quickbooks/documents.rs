@@ -4,7 +4,7 @@
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Points at something by its id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -83,16 +83,61 @@ impl From<NewItem> for ItemOnTheWire {
     }
 }
 
-/// A sale that is already paid.
-#[derive(Clone, Debug, Serialize)]
+/// The kinds of documents that an order can become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum DocumentKind {
+    /// A sale that is already paid.
+    SalesReceipt,
+    /// A sale that is to be paid.
+    Invoice,
+    /// Money that went back.
+    RefundReceipt,
+}
+
+impl DocumentKind {
+    /// What people call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::SalesReceipt => "sales receipt",
+            Self::Invoice => "invoice",
+            Self::RefundReceipt => "refund receipt",
+        }
+    }
+
+    /// QuickBooks' name in queries and replies.
+    pub fn entity(self) -> &'static str {
+        match self {
+            Self::SalesReceipt => "SalesReceipt",
+            Self::Invoice => "Invoice",
+            Self::RefundReceipt => "RefundReceipt",
+        }
+    }
+
+    /// QuickBooks' name in addresses.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::SalesReceipt => "salesreceipt",
+            Self::Invoice => "invoice",
+            Self::RefundReceipt => "refundreceipt",
+        }
+    }
+}
+
+/// What stands in a document, of any kind.
+#[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct SalesReceipt {
-    /// Whom it is for.
+pub struct DocumentBody {
+    /// Whom it is for. An invoice must have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer_ref: Option<Reference>,
     /// The day of the sale.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub txn_date: Option<NaiveDate>,
+    /// When an invoice is to be paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_date: Option<NaiveDate>,
     /// At most 21 characters.
     pub doc_number: String,
     /// At most 4000 characters; customers do not see it.
@@ -101,16 +146,19 @@ pub struct SalesReceipt {
     /// Required where the company uses several currencies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency_ref: Option<Reference>,
-    /// Where the receipt may be sent.
+    /// What one unit of the document's currency is worth in the company's own.
+    #[serde(serialize_with = "exact_if_any", skip_serializing_if = "Option::is_none")]
+    pub exchange_rate: Option<Decimal>,
+    /// Where the document may be sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bill_email: Option<EmailAddress>,
-    /// The account that got the money; QuickBooks' undeposited funds when left out.
+    /// The account that got the money, or that a refund was paid from; QuickBooks' undeposited funds when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deposit_to_account_ref: Option<Reference>,
     /// `TaxExcluded`, `TaxInclusive` or `NotApplicable`; required outside the US.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub global_tax_calculation: Option<String>,
-    /// The tax of the whole receipt.
+    /// The tax of the whole document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub txn_tax_detail: Option<TxnTaxDetail>,
     /// At most 750 lines.
@@ -258,7 +306,7 @@ mod tests {
             unit_price: Some(decimal("0.10")),
             tax_code_ref: Some(Reference::to("NON")),
         };
-        let receipt = SalesReceipt {
+        let receipt = DocumentBody {
             customer_ref: Some(Reference::to("59")),
             txn_date: NaiveDate::from_ymd_opt(2026, 1, 9),
             doc_number: "HS-33451".into(),
@@ -268,6 +316,8 @@ mod tests {
             deposit_to_account_ref: None,
             global_tax_calculation: None,
             txn_tax_detail: None,
+            due_date: None,
+            exchange_rate: None,
             line: vec![
                 Line::item(decimal("0.30"), Some("Pest control".into()), detail),
                 Line::discount(decimal("0.05"), None),

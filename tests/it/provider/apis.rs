@@ -3,13 +3,15 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use lamplighter::provider::Verdict;
 use lamplighter::provider::hubspot::Related;
-use lamplighter::provider::quickbooks::{Line, NewCustomer, Reference, SalesItemLineDetail, SalesReceipt};
+use lamplighter::provider::quickbooks::{
+    DocumentBody, DocumentKind, Line, NewCustomer, Reference, SalesItemLineDetail,
+};
 use rust_decimal::Decimal;
 use serde_json::json;
 
 use super::{Fake, pairs, secret};
 
-fn receipt() -> SalesReceipt {
+fn receipt() -> DocumentBody {
     let cents = Decimal::new(10, 2) + Decimal::new(20, 2);
     let detail = SalesItemLineDetail {
         item_ref: Reference::to("10"),
@@ -17,17 +19,13 @@ fn receipt() -> SalesReceipt {
         unit_price: Some(cents),
         tax_code_ref: None,
     };
-    SalesReceipt {
+    DocumentBody {
         customer_ref: Some(Reference::to("59")),
         txn_date: NaiveDate::from_ymd_opt(2026, 1, 9),
         doc_number: "HS-1".into(),
         private_note: Some("HubSpot order 1".into()),
-        currency_ref: None,
-        bill_email: None,
-        deposit_to_account_ref: None,
-        global_tax_calculation: None,
-        txn_tax_detail: None,
         line: vec![Line::item(cents, None, detail)],
+        ..DocumentBody::default()
     }
 }
 
@@ -37,7 +35,8 @@ async fn a_receipt_is_created_under_its_request_id() {
     let intuit = Fake::answering(&[(200, reply)]).await;
     let providers = intuit.providers();
     let api = providers.quickbooks().unwrap();
-    let document = api.create_sales_receipt(&secret("acc"), "99/../1", &receipt(), "req-1").await.unwrap();
+    let document =
+        api.create_document(&secret("acc"), "99/../1", DocumentKind::SalesReceipt, &receipt(), "req-1").await.unwrap();
     assert_eq!((document.id.as_str(), document.total.to_string().as_str()), ("263", "0.30"));
 
     let seen = intuit.only();
@@ -57,7 +56,8 @@ async fn a_refused_receipt_carries_intuits_words() {
     let intuit = Fake::answering(&[(400, fault)]).await;
     let providers = intuit.providers();
     let api = providers.quickbooks().unwrap();
-    let failure = api.create_sales_receipt(&secret("acc"), "1", &receipt(), "req-1").await.unwrap_err();
+    let failure =
+        api.create_document(&secret("acc"), "1", DocumentKind::SalesReceipt, &receipt(), "req-1").await.unwrap_err();
     assert_eq!((failure.verdict, failure.code.as_deref()), (Verdict::Rejected, Some("6210")));
     assert_eq!(failure.message, "Account Period Closed: Closed to 2025-12-31");
 }
@@ -70,7 +70,7 @@ async fn lookups_quote_their_value_and_find_one_or_none() {
     let api = providers.quickbooks().unwrap();
     let customer = api.customer_by_name(&secret("acc"), "1", "King's").await.unwrap().unwrap();
     assert_eq!((customer.id.as_str(), customer.name.as_str()), ("7", "King's"));
-    assert_eq!(api.sales_receipt_by_number(&secret("acc"), "1", "HS-1").await.unwrap(), None);
+    assert_eq!(api.document_by_number(&secret("acc"), "1", DocumentKind::SalesReceipt, "HS-1").await.unwrap(), None);
     let seen = intuit.seen();
     assert_eq!((seen[0].method.as_str(), seen[0].path.as_str()), ("GET", "/v3/company/1/query"));
     let query = "SELECT * FROM Customer WHERE DisplayName = 'King\\'s' MAXRESULTS 1";
