@@ -167,7 +167,7 @@ pub struct Contents {
 pub async fn contents(conn: &mut PgConnection) -> Result<Contents, Error> {
     Ok(sqlx::query_as!(
         Contents,
-        r#"select (select count(*) from tokens) as "connections!",
+        r#"select (select count(*) from connections where status <> 'disconnected') as "connections!",
                   (select max(renewed_at) from tokens) as newest_token_at,
                   (select started_at from spends order by id desc limit 1) as last_spend_at,
                   (select daemon from spends order by id desc limit 1) as last_spent_by,
