@@ -3,11 +3,13 @@
 //! sandbox's own log is held against the ledger: nothing spent twice at once, no grant lost that the provider still
 //! honoured, no wrong mail.
 //!
-//! The long form: `cargo test --release --test it -- --ignored --nocapture torture`. `LAMPLIGHTER_TORTURE_SEED` repeats the
-//! draws of a run; what the machine makes of them differs from run to run.
+//! The long form: `cargo test --release --test it -- --ignored --nocapture torture::no_grant`; the one for orders ends in
+//! `torture::flood`. `LAMPLIGHTER_TORTURE_SEED` repeats the draws of a run; what the machine makes of them differs from
+//! run to run.
 
 mod audit;
 mod daemons;
+mod flood;
 mod owners;
 mod postgres;
 mod proxy;
@@ -75,6 +77,15 @@ struct Plan {
     patience: Duration,
 }
 
+/// How a town is made.
+struct Ground<'a> {
+    accounts: usize,
+    daemons: usize,
+    skews: &'static [i64],
+    /// Settings beside or instead of those of [`PACE`].
+    pace: &'a [(&'a str, &'a str)],
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_grant_is_lost_in_1_000_renewals_with_100_kills() {
     run(&Plan {
@@ -122,12 +133,11 @@ struct Town {
 }
 
 async fn run(plan: &Plan) {
-    let seed = environment().get("LAMPLIGHTER_TORTURE_SEED").and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(rand::random::<u32>);
-    say(&format!("seed {seed}: LAMPLIGHTER_TORTURE_SEED={seed} draws the same again"));
-    let (begun, mut dice) = (Instant::now(), StdRng::seed_from_u64(seed.into()));
+    let (seed, mut dice) = draws();
+    let begun = Instant::now();
     let mut tasks = JoinSet::new();
-    let town = Town::build(plan, &mut dice, &mut tasks).await;
+    let ground = Ground { accounts: plan.accounts, daemons: 4, skews: plan.skews, pace: &[] };
+    let town = Town::build(&ground, &mut dice, &mut tasks).await;
     for number in 0..town.fleet.len() {
         tasks.spawn(Arc::clone(&town.fleet).keep(number, dice.random()));
     }
@@ -154,13 +164,20 @@ async fn run(plan: &Plan) {
     assert!(findings.faults.is_empty(), "seed {seed}: {} faults\n{}", findings.faults.len(), findings.told());
 }
 
+fn draws() -> (u32, StdRng) {
+    let seed = environment().get("LAMPLIGHTER_TORTURE_SEED").and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(rand::random::<u32>);
+    say(&format!("seed {seed}: LAMPLIGHTER_TORTURE_SEED={seed} draws the same again"));
+    (seed, StdRng::seed_from_u64(seed.into()))
+}
+
 #[expect(clippy::print_stdout, reason = "the counts are what the run is for")]
 fn say(text: &str) {
     println!("{text}");
 }
 
 impl Town {
-    async fn build(plan: &Plan, dice: &mut StdRng, tasks: &mut JoinSet<()>) -> Arc<Self> {
+    async fn build(ground: &Ground<'_>, dice: &mut StdRng, tasks: &mut JoinSet<()>) -> Arc<Self> {
         let home = tempfile::Builder::new().prefix("lamplighter-torture-").tempdir_in(scratch()).unwrap();
         std::fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
         let sandbox = Sandbox::start(Clock::system(), Listen::default()).await.unwrap();
@@ -185,16 +202,18 @@ impl Town {
         Vault::generate(&keys).unwrap();
         let vault = Arc::new(Vault::load(&keys).unwrap());
         let mut settings = sandbox_settings(&sandbox);
-        settings.extend(PACE.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        let changed = |key: &str| ground.pace.iter().any(|(other, _)| *other == key);
+        let pace = PACE.iter().filter(|(key, _)| !changed(key)).chain(ground.pace);
+        settings.extend(pace.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let url =
             format!("postgres://lamplighter@localhost/lamplighter?sslmode=disable&host={}", home.path().display());
         settings.push(("database.url".to_owned(), url));
         settings.push(("vault.keys_file".to_owned(), keys.display().to_string()));
-        let fleet = Fleet::new(4, home.path(), &settings, plan.skews);
+        let fleet = Fleet::new(ground.daemons, home.path(), &settings, ground.skews);
         let links = ReconnectLinks::new(Arc::clone(&vault), fleet.urls()[0].clone(), Duration::from_secs(86_400));
         let mut customers = Vec::new();
         let mut conn = PgConnection::connect_with(postgres.database()).await.unwrap();
-        for number in 1..=plan.accounts {
+        for number in 1..=ground.accounts {
             let account = Account {
                 id: Uuid::now_v7(),
                 name: format!("Books {number}"),
