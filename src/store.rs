@@ -36,8 +36,11 @@ pub mod probes;
 /// QuickBooks companies as queues.
 pub mod lanes;
 
-/// Orders on their way, and every attempt.
+/// Orders on their way.
 pub mod orders;
+
+/// Every attempt to post an order.
+pub mod attempts;
 
 /// Customers, items and accounts once found in a company.
 pub mod quickbooks_names;

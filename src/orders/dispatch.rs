@@ -26,9 +26,11 @@ use crate::{
     provider::{Endpoint, Failure, Provider, Providers, Verdict, quickbooks},
     retry::{Backoff, later},
     store::{
-        self, connections,
+        self,
+        attempts::{self, Ending, Outcome},
+        connections,
         lanes::{self, Leave},
-        orders::{self, Ending, Outcome, Status, Waiting},
+        orders::{self, Status, Waiting},
     },
     telemetry::Metrics,
 };
@@ -274,7 +276,7 @@ impl Dispatch {
         let begun = {
             let mut conn = self.pool.acquire().await?;
             let now = self.keeper.clock.now();
-            orders::begin_attempt(&mut conn, lane, order.id, &self.daemon, self.config.lease, now).await?
+            attempts::begin_attempt(&mut conn, lane, order.id, &self.daemon, self.config.lease, now).await?
         };
         let Some(attempt_id) = begun else { return Ok(Step::Lost) };
         let post = Post { pool: &self.pool, api, config: &self.config, lane, order };
@@ -409,7 +411,7 @@ impl Dispatch {
     ) -> Result<Option<Step>, store::Error> {
         self.metrics.count_attempt(ending.outcome.as_str());
         let mut conn = self.pool.acquire().await?;
-        let ours = orders::finish_attempt(&mut conn, lane, attempt_id, ending, self.keeper.clock.now()).await?;
+        let ours = attempts::finish_attempt(&mut conn, lane, attempt_id, ending, self.keeper.clock.now()).await?;
         Ok((!ours).then_some(Step::Lost))
     }
 

@@ -16,11 +16,7 @@ use crate::{
         Failure, Verdict,
         quickbooks::{self, DocumentKind},
     },
-    store::{
-        self, lanes,
-        orders::{Outcome, Waiting},
-        quickbooks_names,
-    },
+    store::{self, attempts::Outcome, lanes, orders::Waiting, quickbooks_names},
 };
 
 /// Intuit's code for a reference to something that is gone.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use lamplighter::{
     provider::Provider::{Hubspot, Quickbooks},
     store::{
+        attempts,
         lanes::{self, Claim},
         orders::{self, Waiting},
     },
@@ -56,7 +57,7 @@ async fn begin(app: &TestApp) -> (Claim, Waiting, Option<i64>) {
     let mut conn = app.conn().await;
     let claim = lanes::claim_due(&mut conn, now, "dying/1", lease, 1).await.unwrap().pop().unwrap();
     let waiting = orders::next(&mut conn, claim.account_id, 1).await.unwrap().pop().unwrap();
-    let attempt = orders::begin_attempt(&mut conn, &claim, waiting.id, "dying/1", lease, now).await.unwrap();
+    let attempt = attempts::begin_attempt(&mut conn, &claim, waiting.id, "dying/1", lease, now).await.unwrap();
     (claim, waiting, attempt)
 }
 
@@ -93,7 +94,7 @@ async fn what_a_dead_worker_did_not_post_is_posted() {
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00"]);
     let mut conn = app.conn().await;
     let lease = Duration::from_secs(300);
-    let begun = orders::begin_attempt(&mut conn, &late, waiting.id, "dying/1", lease, app.clock.now()).await.unwrap();
+    let begun = attempts::begin_attempt(&mut conn, &late, waiting.id, "dying/1", lease, app.clock.now()).await.unwrap();
     assert_eq!(begun, None, "who lost the lane may not begin again");
     lanes::release(&mut conn, &late, lanes::Leave::Pause { until: app.clock.now(), failures: 9 }, app.clock.now())
         .await
