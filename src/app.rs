@@ -438,7 +438,11 @@ fn wake_all(keeper: &Keeper, intake: &Intake, dispatch: &Dispatch, outbox: &Outb
 }
 
 fn providers(config: &Config) -> anyhow::Result<Providers> {
-    let http = HttpOptions { spend_deadline: config.keeper.deadline, api_deadline: config.providers.timeout };
+    let http = HttpOptions {
+        spend_deadline: config.keeper.deadline,
+        api_deadline: config.providers.timeout,
+        company_limits: config.providers.company_limits,
+    };
     let quickbooks = config.providers.quickbooks.as_ref().map(settings);
     let hubspot = config.providers.hubspot.as_ref().map(settings);
     Ok(Providers::new(http, quickbooks, hubspot)?)

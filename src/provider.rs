@@ -10,10 +10,13 @@ pub mod quickbooks;
 mod api;
 mod fields;
 mod http;
+mod limits;
 mod oauth;
 mod reply;
 mod retry_after;
 mod verdict;
+
+pub use self::limits::Limits;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -291,13 +294,15 @@ impl Failure {
     }
 }
 
-/// How long the calls to a provider may take.
+/// How long the calls to a provider may take, and how many there may be.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpOptions {
     /// One call to an OAuth endpoint, from the first byte out to the last byte in.
     pub spend_deadline: Duration,
     /// One call to an API.
     pub api_deadline: Duration,
+    /// How often one QuickBooks company may be called.
+    pub company_limits: Limits,
 }
 
 /// Why the providers could not be set up.

@@ -17,6 +17,10 @@ pub struct Orders {
     pub retry_min: Duration,
     /// Longest such pause.
     pub retry_max: Duration,
+    /// Failures in a row on one order, while its company answers, after which it is parked.
+    pub give_up_after: u32,
+    /// The least time from the first of them to the last.
+    pub give_up_earliest: Duration,
     /// How long one daemon owns a lane; longer than an API call's deadline.
     pub lease: Duration,
     /// Orders taken at once for one lane.
@@ -40,6 +44,8 @@ impl Orders {
             dispatch_interval: section.duration("dispatch_interval", pause.clone()),
             retry_min: section.duration("retry_min", pause.clone()),
             retry_max: section.duration("retry_max", pause),
+            give_up_after: section.integer("give_up_after", 1..=1_000_000),
+            give_up_earliest: section.duration("give_up_earliest", Duration::ZERO..=Duration::from_hours(30 * 24)),
             lease: section.duration("lease", Duration::from_secs(1)..=Duration::from_hours(1)),
             batch: section.integer("batch", 1..=1_000),
             concurrency: section.integer("concurrency", 1..=256),

@@ -2,7 +2,7 @@
 //!
 //! Knows URLs and credentials, not how they are used. Invariant: a provider that is present has an id and a secret.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use secrecy::SecretString;
 use url::Url;
@@ -12,7 +12,7 @@ use super::{
     reader::{Reader, Section, gather},
     web::web_url,
 };
-use crate::provider::KeepAlive;
+use crate::provider::{KeepAlive, Limits};
 
 const INTUIT_PRODUCTION: &str = "https://quickbooks.api.intuit.com";
 const INTUIT_SANDBOX: &str = "https://sandbox-quickbooks.api.intuit.com";
@@ -23,6 +23,8 @@ const WHY_HTTPS: &str = "tokens and secrets would travel readable";
 pub struct Providers {
     /// Deadline of one API call; a spend has `keeper.deadline`.
     pub timeout: Duration,
+    /// How often one QuickBooks company may be called.
+    pub company_limits: Limits,
     /// `None` when it has no client id.
     pub quickbooks: Option<ProviderConfig>,
     /// `None` when it has no client id.
@@ -79,10 +81,24 @@ impl Providers {
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
         Some(gather!(Providers {
             timeout: reader.section("providers").duration("timeout", Duration::from_secs(1)..=Duration::from_mins(10)),
+            company_limits: company_limits(&mut reader.section("providers.quickbooks")),
             quickbooks: quickbooks(&mut reader.section("providers.quickbooks")),
             hubspot: hubspot(&mut reader.section("providers.hubspot")),
         }))
     }
+}
+
+fn company_limits(section: &mut Section<'_>) -> Option<Limits> {
+    struct Read {
+        per_second: u32,
+        per_minute: u32,
+    }
+    let read = gather!(Read {
+        per_second: section.integer("requests_per_second", 1..=1_000_000),
+        per_minute: section.integer("requests_per_minute", 1..=1_000_000),
+    });
+    let some = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+    Some(Limits { per_second: some(read.per_second), per_minute: some(read.per_minute) })
 }
 
 fn quickbooks(section: &mut Section<'_>) -> Option<Option<ProviderConfig>> {

@@ -1,34 +1,44 @@
 //! Queue to QuickBooks, lane by lane. A lane flows only while its connection is `connected` and QuickBooks has no outage;
 //! otherwise its orders wait, as long as it takes, and nothing counts against them. A failure that concerns the company
 //! stops the lane, so that its order is kept; a rejection that concerns one order parks that order.
+//!
+//! A round claims the lanes that wait longest, as many as may be worked at once, and gives each one turn: a bounded batch.
+//! A lane with more in it goes to the end of the row, so a long queue delays nobody else, and is claimed again at once when
+//! nobody else waits. What a turn does is in `turn`; who delivers is a `Poster`.
+
+/// What a turn asks of whoever delivers.
+mod poster;
+
+/// How many orders are begun together.
+mod pace;
+
+/// One turn of a lane.
+mod turn;
+
+/// Orders that fail for a reason of their own.
+mod stuck;
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::{
-    Parts,
-    posting::{Post, Posted, Trouble},
-};
+pub use self::poster::{Poster, ToQuickbooks};
+pub use super::posting::{Posted, Trouble};
+
+use self::{pace::Pace, turn::Turn};
+use super::Parts;
 use crate::{
     config,
     crew::Crew,
-    keeper::{
-        Keeper,
-        access::{LiveToken, Unavailable},
-    },
+    keeper::Keeper,
     outage::{Evidence, Flow, OutageWatch},
-    provider::{Endpoint, Failure, Provider, Providers, Verdict, quickbooks},
-    retry::{Backoff, later},
+    provider::{Endpoint, Provider, Providers},
     store::{
-        self,
-        attempts::{self, Ending, Outcome},
-        connections,
+        self, connections,
         lanes::{self, Leave},
         orders::{self, Status, Waiting},
     },
@@ -40,7 +50,7 @@ const REPLACED: &str = "a later revision of this order took its place";
 
 /// Posts orders. Cheap to clone.
 #[derive(Clone)]
-pub struct Dispatch {
+pub struct Dispatch<P = ToQuickbooks> {
     pool: PgPool,
     keeper: Keeper,
     providers: Providers,
@@ -50,6 +60,8 @@ pub struct Dispatch {
     metrics: Metrics,
     stopping: CancellationToken,
     wake: Arc<Notify>,
+    pace: Arc<Pace>,
+    poster: P,
 }
 
 /// What a round did.
@@ -63,19 +75,28 @@ pub struct Report {
     pub held: u32,
 }
 
-/// How one order ended.
-enum Step {
-    Next,
-    Leave(Leave),
-    /// Somebody else works this lane now.
-    Lost,
+/// How much of a lane may be worked off in one turn.
+#[derive(Clone, Copy, Debug)]
+struct Allowance {
+    batch: usize,
+    /// The turn is the one call that finds out whether an outage is over.
+    canary: bool,
 }
 
 impl Dispatch {
     /// Puts it together.
     pub fn new(parts: Parts) -> Self {
+        let poster = ToQuickbooks::new(&parts);
+        Self::with(parts, poster)
+    }
+}
+
+impl<P: Poster> Dispatch<P> {
+    /// The same machinery with somebody else who delivers.
+    pub fn with(parts: Parts, poster: P) -> Self {
         let Parts { pool, keeper, providers, outages, config, daemon, metrics, stopping } = parts;
-        Self { pool, keeper, providers, outages, config, daemon, metrics, stopping, wake: Arc::default() }
+        let (wake, pace) = (Arc::default(), Arc::default());
+        Self { pool, keeper, providers, outages, config, daemon, metrics, stopping, wake, pace, poster }
     }
 
     /// Posts what waits, until no lane can go on now.
@@ -84,16 +105,18 @@ impl Dispatch {
     /// Database trouble: open attempts are settled by the next worker of their lane.
     pub async fn round(&self) -> Result<Report, store::Error> {
         let mut report = Report::default();
-        let Some(api) = self.providers.quickbooks() else { return Ok(report) };
+        if self.providers.quickbooks().is_none() {
+            return Ok(report);
+        }
         let mut under_way = Crew::default();
         let mut trouble = None;
         loop {
             if trouble.is_none() && !self.stopping.is_cancelled() {
-                match self.claim(api, under_way.len()).await {
-                    Ok((claims, batch)) => {
+                match self.claim(under_way.len()).await {
+                    Ok((claims, allowance)) => {
                         for claim in claims {
                             let dispatch = self.clone();
-                            under_way.begin(async move { dispatch.lane(claim, batch).await });
+                            under_way.begin(async move { dispatch.lane(claim, allowance).await });
                         }
                     }
                     Err(cause) => trouble = Some(cause),
@@ -120,44 +143,48 @@ impl Dispatch {
     }
 
     /// Claims as many lanes as may flow beside those under way, and says how many orders of each.
-    async fn claim(
-        &self,
-        api: quickbooks::Api<'_>,
-        under_way: usize,
-    ) -> Result<(Vec<lanes::Claim>, i64), store::Error> {
+    async fn claim(&self, under_way: usize) -> Result<(Vec<lanes::Claim>, Allowance), store::Error> {
+        let none = (Vec::new(), Allowance { batch: 0, canary: false });
         let fenced = {
             let mut conn = self.pool.acquire().await?;
             self.keeper.fence.pass(&mut conn).await?.is_none()
         };
         if fenced {
-            return Ok((Vec::new(), 0));
+            return Ok(none);
         }
         let flow = self.outages.flow(Provider::Quickbooks, Endpoint::Api, self.config.concurrency).await?;
-        let (at_once, batch, due_by) = match flow {
-            Flow::Open(at_once) => (at_once, i64::from(self.config.batch), self.keeper.clock.now()),
-            // A canary may come from a lane that still pauses.
-            Flow::Canary => (under_way + 1, 1, DateTime::<Utc>::MAX_UTC),
+        let (at_once, allowance) = match flow {
+            Flow::Open(at_once) => {
+                (at_once, Allowance { batch: usize::try_from(self.config.batch).unwrap_or(1), canary: false })
+            }
+            Flow::Canary => (under_way + 1, Allowance { batch: 1, canary: true }),
             Flow::Closed(until) => {
                 debug!(%until, "QuickBooks is down: orders wait");
-                return Ok((Vec::new(), 0));
+                return Ok(none);
             }
         };
         let free = i64::try_from(at_once.saturating_sub(under_way)).unwrap_or(i64::MAX);
         if free == 0 {
-            return Ok((Vec::new(), 0));
+            return Ok(none);
         }
         let claims = {
             let mut conn = self.pool.acquire().await?;
-            lanes::claim_due(&mut conn, due_by, &self.daemon, self.config.lease, free).await?
+            let (now, lease) = (self.keeper.clock.now(), self.config.lease);
+            if allowance.canary {
+                lanes::claim_pausing(&mut conn, now, &self.daemon, lease, free).await?
+            } else {
+                lanes::claim_due(&mut conn, now, &self.daemon, lease, free).await?
+            }
         };
-        if claims.is_empty() && flow == Flow::Canary {
-            self.probe(api).await?;
+        if claims.is_empty() && allowance.canary {
+            self.probe().await?;
         }
-        Ok((claims, batch))
+        Ok((claims, allowance))
     }
 
     /// The canary of an outage during which no order can fly: a cheap question for any company that is connected.
-    async fn probe(&self, api: quickbooks::Api<'_>) -> Result<(), store::Error> {
+    async fn probe(&self) -> Result<(), store::Error> {
+        let Some(api) = self.providers.quickbooks() else { return Ok(()) };
         let connection = {
             let mut conn = self.pool.acquire().await?;
             connections::any_connected(&mut conn, Provider::Quickbooks).await?
@@ -201,12 +228,11 @@ impl Dispatch {
         self.wake.notify_one();
     }
 
-    async fn lane(&self, lane: lanes::Claim, batch: i64) -> Result<Report, store::Error> {
-        let mut report = Report::default();
-        let Some(api) = self.providers.quickbooks() else { return Ok(report) };
-        let mut evidence = Evidence::default();
+    async fn lane(&self, lane: lanes::Claim, allowance: Allowance) -> Result<Report, store::Error> {
         let started_at = self.keeper.clock.now();
-        let leave = self.work(api, &lane, batch, &mut report, &mut evidence).await?;
+        let mut turn = Turn::new(self, lane);
+        let leave = turn.work(allowance.batch).await?;
+        let Turn { lane, mut report, evidence, asked, .. } = turn;
         self.outages.weigh(Provider::Quickbooks, Endpoint::Api, lane.connection_id, &evidence).await?;
         if report.posted > 0 {
             self.keeper.proven(lane.connection_id, lane.verified_at, started_at).await?;
@@ -216,72 +242,14 @@ impl Dispatch {
             lanes::release(&mut conn, &lane, leave, self.keeper.clock.now()).await?;
             report.held = u32::from(matches!(leave, Leave::Pause { .. }));
         }
+        // Nothing was sent: the canary has yet to fly.
+        if allowance.canary && !asked {
+            self.probe().await?;
+        }
         if report.posted + report.parked > 0 {
             info!(connection_id = %lane.connection_id, posted = report.posted, parked = report.parked, "orders worked off");
         }
         Ok(report)
-    }
-
-    /// Works a batch off; `None` when the lane went to somebody else.
-    async fn work(
-        &self,
-        api: quickbooks::Api<'_>,
-        lane: &lanes::Claim,
-        batch: i64,
-        report: &mut Report,
-        evidence: &mut Evidence,
-    ) -> Result<Option<Leave>, store::Error> {
-        let waiting = {
-            let mut conn = self.pool.acquire().await?;
-            orders::next(&mut conn, lane.account_id, batch).await?
-        };
-        if waiting.is_empty() {
-            return Ok(Some(Leave::Empty));
-        }
-        let mut live = match self.keeper.access_token(lane.connection_id).await {
-            Ok(live) => live,
-            Err(Unavailable::Store(error)) => return Err(error),
-            Err(reason) => {
-                debug!(connection_id = %lane.connection_id, %reason, "lane waits for its token");
-                return Ok(Some(self.pause(lane, report, None)));
-            }
-        };
-        for order in &waiting {
-            if self.stopping.is_cancelled() {
-                return Ok(Some(Leave::More));
-            }
-            match self.order(api, lane, order, &mut live, report, evidence).await? {
-                Step::Next => {}
-                Step::Leave(leave) => return Ok(Some(leave)),
-                Step::Lost => return Ok(None),
-            }
-        }
-        // A full batch says nothing about what is behind it.
-        Ok(Some(if (waiting.len() as i64) < batch { Leave::Empty } else { Leave::More }))
-    }
-
-    async fn order(
-        &self,
-        api: quickbooks::Api<'_>,
-        lane: &lanes::Claim,
-        order: &Waiting,
-        live: &mut LiveToken,
-        report: &mut Report,
-        evidence: &mut Evidence,
-    ) -> Result<Step, store::Error> {
-        if self.settle_without_a_try(order).await? {
-            report.parked += u32::from(!order.replaced);
-            return Ok(Step::Next);
-        }
-        let begun = {
-            let mut conn = self.pool.acquire().await?;
-            let now = self.keeper.clock.now();
-            attempts::begin_attempt(&mut conn, lane, order.id, &self.daemon, self.config.lease, now).await?
-        };
-        let Some(attempt_id) = begun else { return Ok(Step::Lost) };
-        let post = Post { pool: &self.pool, api, config: &self.config, lane, order };
-        let result = self.within_lease(&post, live).await;
-        self.finish(lane, order, attempt_id, live, result, report, evidence).await
     }
 
     /// An order that may not be sent: replaced by a later revision, or changed after its document was made.
@@ -301,140 +269,5 @@ impl Dispatch {
             return Ok(true);
         }
         Ok(false)
-    }
-
-    /// Half the lease is the most that one order may take, a renewal of a refused token included: the lane must still be
-    /// ours when it ends.
-    async fn within_lease(&self, post: &Post<'_>, live: &mut LiveToken) -> Result<Posted, Trouble> {
-        match tokio::time::timeout(self.config.lease / 2, self.post(post, live)).await {
-            Ok(result) => result,
-            Err(_) => Err(Trouble::Provider(Failure::without_reply(
-                Provider::Quickbooks,
-                "post order",
-                Verdict::OutcomeUnknown,
-                "took_too_long",
-                "QuickBooks took longer than half of orders.lease",
-            ))),
-        }
-    }
-
-    async fn post(&self, post: &Post<'_>, live: &mut LiveToken) -> Result<Posted, Trouble> {
-        let refused = match post.run(live).await {
-            Err(Trouble::Provider(failure)) if failure.verdict == Verdict::TokenRefused => failure,
-            other => return other,
-        };
-        match self.keeper.renew_generation(post.lane.connection_id, live.generation).await {
-            Ok(newer) => {
-                *live = newer;
-                post.run(live).await
-            }
-            Err(Unavailable::Store(error)) => Err(Trouble::Store(error)),
-            Err(reason) => {
-                debug!(connection_id = %post.lane.connection_id, %reason, "refused token not renewed");
-                Err(Trouble::Provider(refused))
-            }
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the end of one order touches all that the batch keeps")]
-    async fn finish(
-        &self,
-        lane: &lanes::Claim,
-        order: &Waiting,
-        attempt_id: i64,
-        live: &LiveToken,
-        result: Result<Posted, Trouble>,
-        report: &mut Report,
-        evidence: &mut Evidence,
-    ) -> Result<Step, store::Error> {
-        match result {
-            Ok(posted) => {
-                evidence.answered();
-                report.posted += 1;
-                let ending = Ending { document_id: Some(&posted.document_id), ..ending(posted.outcome) };
-                Ok(self.write(lane, attempt_id, &ending).await?.unwrap_or(Step::Next))
-            }
-            Err(Trouble::Store(error)) => Err(error),
-            Err(Trouble::Replaced) => {
-                evidence.answered();
-                let ending = Ending { message: Some(REPLACED), ..ending(Outcome::Transient) };
-                if let Some(lost) = self.write(lane, attempt_id, &ending).await? {
-                    return Ok(lost);
-                }
-                let mut conn = self.pool.acquire().await?;
-                orders::settle(&mut conn, order.id, Status::Superseded, REPLACED, None).await?;
-                Ok(Step::Next)
-            }
-            Err(Trouble::Parked { message, remedy, failure }) => {
-                evidence.answered();
-                report.parked += 1;
-                let ending = Ending {
-                    message: Some(&message),
-                    remedy: Some(&remedy),
-                    ..failure
-                        .as_ref()
-                        .map_or_else(|| ending(Outcome::Parked), |f| of_failure(Outcome::Parked, f.as_ref()))
-                };
-                warn!(order_id = %order.id, message, remedy, "order parked");
-                Ok(self.write(lane, attempt_id, &ending).await?.unwrap_or(Step::Next))
-            }
-            Err(Trouble::Provider(failure)) => {
-                evidence.failed(&failure);
-                let outcome = match failure.verdict {
-                    Verdict::OutcomeUnknown => Outcome::Unknown,
-                    Verdict::Lapsed(cause) => {
-                        self.keeper.lapse(lane.connection_id, live.generation, cause, &failure).await?;
-                        Outcome::Held
-                    }
-                    Verdict::OperatorFault => {
-                        self.keeper.report_operator_fault(&failure).await?;
-                        Outcome::Transient
-                    }
-                    Verdict::Transient | Verdict::TokenRefused | Verdict::Rejected => Outcome::Transient,
-                };
-                if let Some(lost) = self.write(lane, attempt_id, &of_failure(outcome, &failure)).await? {
-                    return Ok(lost);
-                }
-                let pause = self.pause(lane, report, failure.retry_after);
-                info!(order_id = %order.id, %failure, ?pause, "order waits: QuickBooks did not take it now");
-                Ok(Step::Leave(pause))
-            }
-        }
-    }
-
-    /// Writes down how an attempt ended; [`Step::Lost`] when the lane went to somebody else, who settles the order.
-    async fn write(
-        &self,
-        lane: &lanes::Claim,
-        attempt_id: i64,
-        ending: &Ending<'_>,
-    ) -> Result<Option<Step>, store::Error> {
-        self.metrics.count_attempt(ending.outcome.as_str());
-        let mut conn = self.pool.acquire().await?;
-        let ours = attempts::finish_attempt(&mut conn, lane, attempt_id, ending, self.keeper.clock.now()).await?;
-        Ok((!ours).then_some(Step::Lost))
-    }
-
-    /// Pauses grow from failure to failure, until an order went through.
-    fn pause(&self, lane: &lanes::Claim, report: &Report, retry_after: Option<Duration>) -> Leave {
-        let backoff = Backoff { min: self.config.retry_min, max: self.config.retry_max };
-        let before = if report.posted + report.parked > 0 { 0 } else { lane.failures };
-        let failures = before.saturating_add(1);
-        let pause = backoff.pause(u32::try_from(failures).unwrap_or(1), rand::random(), retry_after);
-        Leave::Pause { until: later(self.keeper.clock.now(), pause), failures }
-    }
-}
-
-fn ending<'a>(outcome: Outcome) -> Ending<'a> {
-    Ending { outcome, status: None, code: None, message: None, remedy: None, correlation_id: None, document_id: None }
-}
-
-fn of_failure(outcome: Outcome, failure: &Failure) -> Ending<'_> {
-    Ending {
-        status: failure.status.map(i32::from),
-        code: failure.code.as_deref(),
-        message: Some(&failure.message),
-        correlation_id: failure.correlation_id.as_deref(),
-        ..ending(outcome)
     }
 }

@@ -33,16 +33,25 @@ pub(super) struct Post<'a> {
 
 /// A document that stands for the order.
 #[derive(Debug)]
-pub(super) struct Posted {
-    pub(super) document_id: String,
-    pub(super) outcome: Outcome,
+pub struct Posted {
+    /// Its id there.
+    pub document_id: String,
+    /// Whether it was made or found.
+    pub outcome: Outcome,
 }
 
 /// Why there is none.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub enum Trouble {
     /// The order itself cannot be posted.
-    Parked { message: String, remedy: String, failure: Option<Box<Failure>> },
+    Parked {
+        /// What is wrong, in the provider's words where it said so.
+        message: String,
+        /// What a person can do.
+        remedy: String,
+        /// The refusal, if there was one.
+        failure: Option<Box<Failure>>,
+    },
     /// It has no document and a later revision took its place.
     Replaced,
     /// QuickBooks did not do it; the verdict says what follows.
@@ -106,6 +115,11 @@ impl Post<'_> {
             }
             other => other,
         }
+    }
+
+    /// Whether an earlier try made the document; posts nothing.
+    pub(super) async fn look_up(&self, live: &LiveToken) -> Result<Option<Posted>, Trouble> {
+        self.existing(live).await?.map(|document| self.adopt(document)).transpose()
     }
 
     async fn post(&self, live: &LiveToken, content: &Content) -> Result<Posted, Trouble> {

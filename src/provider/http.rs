@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Certificate, Client, ClientBuilder, Request, redirect::Policy};
 
+use super::limits::{Turnstile, company};
 use super::reply::Reply;
 use super::verdict::{Call, Surface};
-use super::{BuildError, HttpOptions};
+use super::{BuildError, HttpOptions, Provider};
 
 /// A reply larger than this is not read to its end.
 const LARGEST_REPLY: usize = 8 * 1024 * 1024;
@@ -24,6 +25,7 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 pub(super) struct Http {
     oauth: Client,
     api: Client,
+    companies: Turnstile,
     options: HttpOptions,
 }
 
@@ -48,6 +50,7 @@ impl Http {
         Ok(Self {
             oauth: client(|| builder(options.spend_deadline).pool_max_idle_per_host(0))?,
             api: client(|| builder(options.api_deadline))?,
+            companies: Turnstile::new(options.company_limits),
             options,
         })
     }
@@ -62,7 +65,8 @@ impl Http {
         &self.api
     }
 
-    /// Sends one request and reads the reply within the deadline of its kind, as far as it comes.
+    /// Sends one request, when its company may be called, and reads the reply within the deadline of its kind, as far as
+    /// it comes.
     pub(super) async fn send(&self, call: Call, mut request: Request) -> Result<Reply, Lost> {
         let (client, deadline) = match call.surface {
             Surface::Refresh | Surface::Exchange | Surface::Revoke | Surface::Introspect => {
@@ -71,6 +75,9 @@ impl Http {
             Surface::Read | Surface::Search | Surface::Create => (&self.api, self.options.api_deadline),
         };
         *request.timeout_mut() = Some(deadline);
+        if let (Provider::Quickbooks, Some(company)) = (call.provider, company(request.url())) {
+            self.companies.pass(company).await;
+        }
         let begun = Instant::now();
         let outcome = receive(client, request).await;
         let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);

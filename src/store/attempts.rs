@@ -1,4 +1,9 @@
-//! Every attempt to post an order: begun before anything is sent, ended under the lane's fence.
+//! Every attempt to post an order.
+//!
+//! Before anything is sent, the orders that may be sent stand in the lane's own row (`begin`); when they have ended, one
+//! statement writes their attempts, settles them and clears the lane (`finish`), under the lane's fence. What a worker
+//! that died had under way is written down as unknown by the next one (`abandon`), so that it is looked up before it is
+//! posted again. An order that was begun and then not sent leaves no trace.
 
 use std::time::Duration;
 
@@ -9,40 +14,76 @@ use uuid::Uuid;
 
 use super::{Error, lanes, orders::Status};
 
-/// Writes down that an order is tried now, and keeps the lane's lease; `None` when the lane is no longer ours.
+/// Writes down that these orders may be sent from now on, and keeps the lane's lease; `false` when the lane is no longer
+/// ours.
 ///
 /// # Errors
 /// Database trouble.
-pub async fn begin_attempt(
+pub async fn begin(
     conn: &mut PgConnection,
     lane: &lanes::Claim,
-    order_id: Uuid,
-    daemon: &str,
+    order_ids: &[Uuid],
     lease: Duration,
     now: DateTime<Utc>,
-) -> Result<Option<i64>, Error> {
-    Ok(sqlx::query_scalar!(
-        "with abandoned as (
-             update order_attempts
-             set finished_at = $5, outcome = 'unknown', message = 'the worker ended before it could write the outcome'
-             where order_id = $3 and finished_at is null
-         ), held as (
-             update lanes set lease_until = clock_timestamp() + make_interval(secs => $6)
-             where connection_id = $1 and fence = $2 returning connection_id
-         ), counted as (
-             update orders o set attempts = o.attempts + 1 from held where o.id = $3 and o.status = 'queued'
-             returning o.id
-         )
-         insert into order_attempts (order_id, daemon, started_at) select id, $4, $5 from counted returning id",
+) -> Result<bool, Error> {
+    let done = sqlx::query!(
+        "update lanes
+         set under_way = $3, under_way_since = $4, lease_until = clock_timestamp() + make_interval(secs => $5)
+         where connection_id = $1 and fence = $2",
         lane.connection_id,
         lane.fence,
-        order_id,
-        daemon,
+        order_ids,
         now,
         lease.as_secs_f64()
     )
-    .fetch_optional(conn)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Whether an order may be on its way at this moment: what is done to it by hand must wait.
+///
+/// # Errors
+/// Database trouble.
+pub async fn is_under_way(conn: &mut PgConnection, order_id: Uuid) -> Result<bool, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"select exists (
+               select from orders o join connections c on c.account_id = o.account_id join lanes l on l.connection_id = c.id
+               where o.id = $1 and o.id = any(l.under_way)) as "under_way!""#,
+        order_id
+    )
+    .fetch_one(conn)
     .await?)
+}
+
+/// Writes down what the last worker of a lane had under way when it ended: nobody knows what became of it. `false` when
+/// the lane is no longer ours.
+///
+/// # Errors
+/// Database trouble.
+pub async fn abandon(conn: &mut PgConnection, lane: &lanes::Claim, now: DateTime<Utc>) -> Result<bool, Error> {
+    let Some(order_ids) = &lane.under_way else { return Ok(true) };
+    Ok(sqlx::query_scalar!(
+        r#"with held as (
+               update lanes set under_way = null, under_way_since = null where connection_id = $1 and fence = $2
+               returning connection_id
+           ), counted as (
+               update orders o set attempts = o.attempts + 1 from held where o.id = any($3) returning o.id
+           ), told as (
+               insert into order_attempts (order_id, daemon, started_at, finished_at, outcome, message)
+               select id, $4, $5, $6, 'unknown', 'the worker ended before it could write the outcome' from counted
+           )
+           select count(*) as "held!" from held"#,
+        lane.connection_id,
+        lane.fence,
+        order_ids,
+        lane.left_by.as_deref().unwrap_or("unknown"),
+        lane.under_way_since.unwrap_or(now),
+        now
+    )
+    .fetch_one(conn)
+    .await?
+        == 1)
 }
 
 /// What became of an attempt.
@@ -78,67 +119,91 @@ impl Outcome {
     }
 }
 
-/// The end of an attempt.
-#[derive(Debug)]
-pub struct Ending<'a> {
+/// The end of an attempt, and what it makes of its order.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Which order.
+    pub order_id: Uuid,
+    /// The state of the order from now on.
+    pub order_status: Status,
+    /// When it was begun.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: DateTime<Utc>,
     /// What became of it.
     pub outcome: Outcome,
     /// HTTP status.
     pub status: Option<i32>,
     /// The provider's code.
-    pub code: Option<&'a str>,
+    pub code: Option<String>,
     /// The provider's words.
-    pub message: Option<&'a str>,
+    pub message: Option<String>,
     /// What a person can do.
-    pub remedy: Option<&'a str>,
+    pub remedy: Option<String>,
     /// The provider's correlation id.
-    pub correlation_id: Option<&'a str>,
+    pub correlation_id: Option<String>,
     /// The document, when there is one.
-    pub document_id: Option<&'a str>,
+    pub document_id: Option<String>,
 }
 
-/// Finishes an attempt and its order, in one statement; `false` when the lane went to somebody else meanwhile, who settles
-/// the order.
+/// Writes the attempts that have ended, settles their orders and clears the lane, in one statement; what was begun and is
+/// not among them was not sent. `false` when the lane went to somebody else meanwhile, who settles the orders.
 ///
 /// # Errors
 /// Database trouble.
-pub async fn finish_attempt(
+pub async fn finish(
     conn: &mut PgConnection,
     lane: &lanes::Claim,
-    attempt_id: i64,
-    ending: &Ending<'_>,
-    now: DateTime<Utc>,
+    daemon: &str,
+    ended: &[Ended],
+    lease: Duration,
 ) -> Result<bool, Error> {
-    let order_status = match ending.outcome {
-        Outcome::Posted | Outcome::Adopted => Status::Posted,
-        Outcome::Parked => Status::Parked,
-        Outcome::Transient | Outcome::Unknown | Outcome::Held => Status::Queued,
-    };
-    let done = sqlx::query!(
-        "with ended as (
-             update order_attempts set finished_at = $2, outcome = $3, status = $4, code = $5, message = $6,
-                                       correlation_id = $7
-             where id = $1 and exists (select from lanes where connection_id = $11 and fence = $12)
-             returning order_id
-         )
-         update orders o
-         set status = $8, document_id = $9, posted_at = case when $8 = 'posted' then $2 end, last_message = $6,
-             remedy = $10
-         from ended where o.id = ended.order_id and o.status = 'queued'",
-        attempt_id,
-        now,
-        ending.outcome as Outcome,
-        ending.status,
-        ending.code,
-        ending.message,
-        ending.correlation_id,
-        order_status as Status,
-        ending.document_id,
-        ending.remedy,
+    fn column<'a, T>(ended: &'a [Ended], of: impl Fn(&'a Ended) -> T) -> Vec<T> {
+        ended.iter().map(of).collect()
+    }
+    let held = sqlx::query_scalar!(
+        r#"with held as (
+               update lanes
+               set under_way = null, under_way_since = null,
+                   lease_until = clock_timestamp() + make_interval(secs => $4)
+               where connection_id = $1 and fence = $2
+               returning connection_id
+           ), ended as (
+               select e.* from held, unnest($5::uuid[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::text[],
+                                            $10::int[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
+                   as e (order_id, order_status, started_at, finished_at, outcome, status, code, message, remedy,
+                         correlation_id, document_id)
+           ), told as (
+               insert into order_attempts (order_id, daemon, started_at, finished_at, outcome, status, code, message,
+                                           correlation_id)
+               select order_id, $3, started_at, finished_at, outcome, status, code, message, correlation_id from ended
+           ), settled as (
+               -- A document that was made is the truth, whatever somebody did to the order meanwhile.
+               update orders o
+               set status = e.order_status, attempts = o.attempts + 1, document_id = e.document_id,
+                   posted_at = case when e.order_status = 'posted' then e.finished_at end, last_message = e.message,
+                   remedy = e.remedy
+               from ended e
+               where o.id = e.order_id and (o.status = 'queued' or e.order_status = 'posted' and o.status <> 'posted')
+           )
+           select count(*) as "held!" from held"#,
         lane.connection_id,
-        lane.fence
+        lane.fence,
+        daemon,
+        lease.as_secs_f64(),
+        &column(ended, |one| one.order_id),
+        &column(ended, |one| one.order_status.as_str()) as &[&str],
+        &column(ended, |one| one.started_at),
+        &column(ended, |one| one.finished_at),
+        &column(ended, |one| one.outcome.as_str()) as &[&str],
+        &column(ended, |one| one.status) as &[Option<i32>],
+        &column(ended, |one| one.code.as_deref()) as &[Option<&str>],
+        &column(ended, |one| one.message.as_deref()) as &[Option<&str>],
+        &column(ended, |one| one.remedy.as_deref()) as &[Option<&str>],
+        &column(ended, |one| one.correlation_id.as_deref()) as &[Option<&str>],
+        &column(ended, |one| one.document_id.as_deref()) as &[Option<&str>]
     )
-    .execute(conn)
+    .fetch_one(conn)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(held == 1)
 }

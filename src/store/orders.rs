@@ -74,8 +74,8 @@ pub async fn receive(
     orders: &[NewOrder],
     now: DateTime<Utc>,
 ) -> Result<u64, Error> {
-    // What comes back into the queue gets a new place at its end; an attempt that may have made the document keeps its
-    // request id, so that the next one is recognisably the same.
+    // What comes back into the queue gets a new place at its end; an attempt that may have made the document, or that may
+    // be on its way right now, keeps its request id, so that the next one is recognisably the same.
     let received = sqlx::query_scalar!(
         r#"with stored as (
                insert into orders (id, account_id, source_id, external_id, revision, name, total, currency, content,
@@ -90,8 +90,9 @@ pub async fn receive(
            ), again as (
                update orders o
                set status = 'queued', position = default, modified_at = r.modified_at, received_at = $4,
-                   request_id = case when exists (select from order_attempts t where t.order_id = o.id
-                                                  and (t.outcome is null or t.outcome = 'unknown'))
+                   request_id = case when o.status = 'queued'
+                                          or exists (select from order_attempts t where t.order_id = o.id
+                                                     and (t.outcome is null or t.outcome = 'unknown'))
                                      then o.request_id else r.request_id end,
                    last_message = null, remedy = null
                from jsonb_to_recordset($1) as r (external_id text, revision text, modified_at timestamptz,

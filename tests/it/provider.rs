@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response};
-use lamplighter::provider::{HttpOptions, KeepAlive, Providers, Settings};
+use lamplighter::provider::{HttpOptions, KeepAlive, Limits, Providers, Settings};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -90,8 +90,18 @@ impl Fake {
     }
 }
 
+/// More than any test sends.
+fn no_limits() -> Limits {
+    let many = std::num::NonZeroU32::new(1_000_000).unwrap();
+    Limits { per_second: many, per_minute: many }
+}
+
 fn providers(base: &Url) -> Providers {
-    let http = HttpOptions { spend_deadline: Duration::from_secs(20), api_deadline: Duration::from_secs(20) };
+    let http = HttpOptions {
+        spend_deadline: Duration::from_secs(20),
+        api_deadline: Duration::from_secs(20),
+        company_limits: no_limits(),
+    };
     Providers::new(http, Some(settings(base)), Some(settings(base))).unwrap()
 }
 

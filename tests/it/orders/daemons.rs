@@ -52,12 +52,12 @@ async fn daemons_that_race_post_every_order_once_and_in_order() {
 }
 
 /// A worker claims the lane and begins its first order.
-async fn begin(app: &TestApp) -> (Claim, Waiting, Option<i64>) {
+async fn begin(app: &TestApp) -> (Claim, Waiting, bool) {
     let (now, lease) = (app.clock.now(), Duration::from_secs(300));
     let mut conn = app.conn().await;
     let claim = lanes::claim_due(&mut conn, now, "dying/1", lease, 1).await.unwrap().pop().unwrap();
     let waiting = orders::next(&mut conn, claim.account_id, 1).await.unwrap().pop().unwrap();
-    let attempt = attempts::begin_attempt(&mut conn, &claim, waiting.id, "dying/1", lease, now).await.unwrap();
+    let attempt = attempts::begin(&mut conn, &claim, &[waiting.id], lease, now).await.unwrap();
     (claim, waiting, attempt)
 }
 
@@ -70,7 +70,7 @@ async fn what_a_dead_worker_posted_is_adopted_when_its_lease_ran_out() {
     app.place(order("A-2", 2_000));
     app.app.intake.round().await.unwrap();
     let (_, waiting, attempt) = begin(&app).await;
-    assert!(attempt.is_some());
+    assert!(attempt);
     app.by_hand(REALM, "salesreceipt", receipt_by_hand(&number(&id), &waiting.request_id.to_string())).await;
     let before = app.sandbox.api_calls(Quickbooks);
     app.later().await;
@@ -94,11 +94,16 @@ async fn what_a_dead_worker_did_not_post_is_posted() {
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00"]);
     let mut conn = app.conn().await;
     let lease = Duration::from_secs(300);
-    let begun = attempts::begin_attempt(&mut conn, &late, waiting.id, "dying/1", lease, app.clock.now()).await.unwrap();
-    assert_eq!(begun, None, "who lost the lane may not begin again");
-    lanes::release(&mut conn, &late, lanes::Leave::Pause { until: app.clock.now(), failures: 9 }, app.clock.now())
-        .await
-        .unwrap();
+    let begun = attempts::begin(&mut conn, &late, &[waiting.id], lease, app.clock.now()).await.unwrap();
+    assert!(!begun, "who lost the lane may not begin again");
+    lanes::release(
+        &mut conn,
+        &late,
+        lanes::Leave::Pause { until: app.clock.now(), failures: 9, asked: false },
+        app.clock.now(),
+    )
+    .await
+    .unwrap();
     assert_eq!(app.count("select failures::bigint from lanes").await, 0, "nor give it back");
 }
 

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use url::Url;
 
-use super::{Fake, pairs, providers, secret, settings};
+use super::{Fake, no_limits, pairs, providers, secret, settings};
 
 const GRANT: &str = r#"{"access_token":"a1","refresh_token":"r1","token_type":"bearer","expires_in":3600,
     "x_refresh_token_expires_in":8726400,"x_refresh_token_hard_expires_in":156032154,"hub_id":77}"#;
@@ -229,7 +229,11 @@ async fn a_connection_cut_after_sending_leaves_the_outcome_open() {
 async fn a_deadline_after_sending_leaves_the_outcome_open() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-    let http = HttpOptions { spend_deadline: Duration::from_millis(300), api_deadline: Duration::from_millis(300) };
+    let http = HttpOptions {
+        spend_deadline: Duration::from_millis(300),
+        api_deadline: Duration::from_millis(300),
+        company_limits: no_limits(),
+    };
     let providers = Providers::new(http, Some(settings(&base)), None).unwrap();
     // The kernel accepts the connection; nobody ever answers on it.
     let failure = providers.refresh(Quickbooks, &secret("r0")).await.unwrap_err();
@@ -246,7 +250,11 @@ async fn a_deadline_after_sending_leaves_the_outcome_open() {
 async fn an_address_that_is_none_is_refused_at_the_start() {
     let mut odd = settings(&Url::parse("https://intuit.example").unwrap());
     odd.token_url = Url::parse("mailto:someone@example.com").unwrap();
-    let http = HttpOptions { spend_deadline: Duration::from_secs(1), api_deadline: Duration::from_secs(1) };
+    let http = HttpOptions {
+        spend_deadline: Duration::from_secs(1),
+        api_deadline: Duration::from_secs(1),
+        company_limits: no_limits(),
+    };
     let error = Providers::new(http, Some(odd), None).unwrap_err().to_string();
     assert!(error.contains("quickbooks: token_url is `mailto:"), "{error}");
 }

@@ -1,0 +1,262 @@
+//! One turn of a lane: a batch, in order, in handfuls. The orders of a handful stand in the lane's row, committed, before
+//! the first of them is sent; one statement writes how they ended, fenced. A failure that concerns the company ends the
+//! turn: what was begun behind it was not sent, and nothing is written of it.
+//!
+//! An order with an earlier revision begins a handful of its own: what became of that one must be written by then. What
+//! the last worker of a lane left under way is unknown, and looked up before it is posted again.
+
+use std::time::Instant;
+
+use tracing::{debug, info, warn};
+
+use super::{Dispatch, REPLACED, Report, pace::Pace, poster::Poster, stuck::Stuck};
+use crate::{
+    keeper::access::Unavailable,
+    orders::posting::{Posted, Trouble},
+    outage::Evidence,
+    provider::{Failure, Provider, Verdict},
+    retry::{Backoff, later},
+    store::{
+        self,
+        attempts::{self, Ended, Outcome},
+        lanes::{self, Leave},
+        orders::{self, Status, Waiting},
+    },
+};
+
+/// A lane in the hands of its worker.
+pub(super) struct Turn<'a, P> {
+    pub(super) dispatch: &'a Dispatch<P>,
+    pub(super) lane: lanes::Claim,
+    pub(super) report: Report,
+    pub(super) evidence: Evidence,
+    /// The company was asked for something.
+    pub(super) asked: bool,
+}
+
+/// How a handful, or one order of it, ended.
+enum Step {
+    Next,
+    Leave(Leave),
+    /// Somebody else works this lane now.
+    Lost,
+}
+
+/// How one order ended, and whether the turn ends with it.
+type Judged = (Ended, Option<Leave>);
+
+impl<'a, P: Poster> Turn<'a, P> {
+    pub(super) fn new(dispatch: &'a Dispatch<P>, lane: lanes::Claim) -> Self {
+        Self { dispatch, lane, report: Report::default(), evidence: Evidence::default(), asked: false }
+    }
+
+    /// Works a batch off; `None` when the lane went to somebody else.
+    pub(super) async fn work(&mut self, batch: usize) -> Result<Option<Leave>, store::Error> {
+        let mut waiting = {
+            let mut conn = self.dispatch.pool.acquire().await?;
+            let now = self.dispatch.keeper.clock.now();
+            if !attempts::abandon(&mut conn, &self.lane, now).await? {
+                return Ok(None);
+            }
+            // One more than is taken tells whether any are left.
+            let limit = i64::try_from(batch).unwrap_or(i64::MAX).saturating_add(1);
+            orders::next(&mut conn, self.lane.account_id, limit).await?
+        };
+        if waiting.is_empty() {
+            return Ok(Some(Leave::Empty));
+        }
+        let more = waiting.len() > batch;
+        waiting.truncate(batch);
+        let mut session = match self.dispatch.poster.open(&self.lane).await {
+            Ok(session) => session,
+            Err(Unavailable::Store(error)) => return Err(error),
+            Err(reason) => {
+                debug!(connection_id = %self.lane.connection_id, %reason, "lane waits for its token");
+                return Ok(Some(self.pause(None)));
+            }
+        };
+        let mut rest = waiting.as_slice();
+        while let Some(first) = rest.first() {
+            if self.dispatch.stopping.is_cancelled() {
+                return Ok(Some(Leave::More));
+            }
+            if self.dispatch.settle_without_a_try(first).await? {
+                self.report.parked += u32::from(!first.replaced);
+                rest = rest.get(1..).unwrap_or_default();
+                continue;
+            }
+            let (handful, _) = rest.split_at(self.handful(rest));
+            let (sent, step) = self.deliver(&mut session, handful).await?;
+            match step {
+                Step::Next => rest = rest.get(sent..).unwrap_or_default(),
+                Step::Leave(leave) => return Ok(Some(leave)),
+                Step::Lost => return Ok(None),
+            }
+        }
+        Ok(Some(if more { Leave::More } else { Leave::Empty }))
+    }
+
+    /// How many of these are begun together.
+    fn handful(&self, rest: &[Waiting]) -> usize {
+        let apart = |order: &Waiting| order.has_earlier || order.replaced;
+        let together = rest.iter().skip(1).take_while(|order| !apart(order)).count();
+        self.dispatch.pace.handful().min(together + 1)
+    }
+
+    /// Begins a handful, posts it one by one, and writes how it ended; says how many were sent.
+    async fn deliver(&mut self, session: &mut P::Session, handful: &[Waiting]) -> Result<(usize, Step), store::Error> {
+        let dispatch = self.dispatch;
+        let ids: Vec<_> = handful.iter().map(|order| order.id).collect();
+        let ours = {
+            let mut conn = dispatch.pool.acquire().await?;
+            let now = dispatch.keeper.clock.now();
+            attempts::begin(&mut conn, &self.lane, &ids, dispatch.config.lease, now).await?
+        };
+        if !ours {
+            return Ok((0, Step::Lost));
+        }
+        let begun = Instant::now();
+        let mut ended = Vec::with_capacity(handful.len());
+        let mut step = Step::Next;
+        for order in handful {
+            if !ended.is_empty() && (Pace::is_over(begun.elapsed()) || dispatch.stopping.is_cancelled()) {
+                break;
+            }
+            let (one, leave) = self.one(session, order).await?;
+            dispatch.metrics.count_attempt(one.outcome.as_str());
+            ended.push(one);
+            if let Some(leave) = leave {
+                step = Step::Leave(leave);
+                break;
+            }
+        }
+        dispatch.pace.learn(ended.len(), begun.elapsed());
+        let mut conn = dispatch.pool.acquire().await?;
+        let ours = attempts::finish(&mut conn, &self.lane, &dispatch.daemon, &ended, dispatch.config.lease).await?;
+        Ok((ended.len(), if ours { step } else { Step::Lost }))
+    }
+
+    async fn one(&mut self, session: &mut P::Session, order: &Waiting) -> Result<Judged, store::Error> {
+        let started_at = self.dispatch.keeper.clock.now();
+        self.asked = true;
+        // Half the lease is the most that one order may take, a renewal of a refused token included: the lane must still
+        // be ours when it ends.
+        let posting = self.dispatch.poster.post(&self.lane, session, order);
+        let result = tokio::time::timeout(self.dispatch.config.lease / 2, posting).await.unwrap_or_else(|_| {
+            Err(Trouble::Provider(Failure::without_reply(
+                Provider::Quickbooks,
+                "post order",
+                Verdict::OutcomeUnknown,
+                "took_too_long",
+                "QuickBooks took longer than half of orders.lease",
+            )))
+        });
+        let (mut ended, leave) = match result {
+            Ok(posted) => (self.posted(order, posted), None),
+            Err(Trouble::Store(error)) => return Err(error),
+            Err(Trouble::Replaced) => {
+                self.evidence.answered();
+                let words = Some(REPLACED.to_owned());
+                (
+                    Ended { order_status: Status::Superseded, message: words, ..self.ended(order, Outcome::Transient) },
+                    None,
+                )
+            }
+            Err(Trouble::Parked { message, remedy, failure }) => {
+                (self.parked(order, message, remedy, failure.as_deref()), None)
+            }
+            Err(Trouble::Provider(failure)) => self.failed(session, order, &failure).await?,
+        };
+        ended.started_at = started_at;
+        Ok((ended, leave))
+    }
+
+    pub(super) fn posted(&mut self, order: &Waiting, posted: Posted) -> Ended {
+        self.evidence.answered();
+        self.report.posted += 1;
+        self.lane.unstick();
+        let Posted { document_id, outcome } = posted;
+        Ended { order_status: Status::Posted, document_id: Some(document_id), ..self.ended(order, outcome) }
+    }
+
+    pub(super) fn parked(
+        &mut self,
+        order: &Waiting,
+        message: String,
+        remedy: String,
+        failure: Option<&Failure>,
+    ) -> Ended {
+        self.evidence.answered();
+        self.report.parked += 1;
+        self.lane.unstick();
+        warn!(order_id = %order.id, message, remedy, "order parked");
+        let ended = failure.map_or_else(
+            || self.ended(order, Outcome::Parked),
+            |failure| self.of_failure(order, Outcome::Parked, failure),
+        );
+        Ended { order_status: Status::Parked, message: Some(message), remedy: Some(remedy), ..ended }
+    }
+
+    /// QuickBooks did not take the order now: it is kept, and the turn ends. Unless it is stuck for a reason of its own.
+    async fn failed(
+        &mut self,
+        session: &P::Session,
+        order: &Waiting,
+        failure: &Failure,
+    ) -> Result<Judged, store::Error> {
+        self.evidence.failed(failure);
+        self.dispatch.poster.tell(&self.lane, session, failure).await?;
+        match self.stuck(session, order, failure).await? {
+            Stuck::Posted(posted) => return Ok((self.posted(order, posted), None)),
+            Stuck::Parked { message, remedy } => return Ok((self.parked(order, message, remedy, Some(failure)), None)),
+            Stuck::No => {}
+        }
+        let outcome = match failure.verdict {
+            Verdict::OutcomeUnknown => Outcome::Unknown,
+            Verdict::Lapsed(_) => Outcome::Held,
+            Verdict::OperatorFault | Verdict::Transient | Verdict::TokenRefused | Verdict::Rejected => {
+                Outcome::Transient
+            }
+        };
+        let leave = self.pause(failure.retry_after);
+        info!(order_id = %order.id, %failure, pause = ?leave, "order waits: QuickBooks did not take it now");
+        Ok((self.of_failure(order, outcome, failure), Some(leave)))
+    }
+
+    /// Pauses grow from failure to failure, until an order went through.
+    fn pause(&self, retry_after: Option<std::time::Duration>) -> Leave {
+        let config = &self.dispatch.config;
+        let backoff = Backoff { min: config.retry_min, max: config.retry_max };
+        let before = if self.report.posted + self.report.parked > 0 { 0 } else { self.lane.failures };
+        let failures = before.saturating_add(1);
+        let pause = backoff.pause(u32::try_from(failures).unwrap_or(1), rand::random(), retry_after);
+        Leave::Pause { until: later(self.dispatch.keeper.clock.now(), pause), failures, asked: retry_after.is_some() }
+    }
+
+    fn ended(&self, order: &Waiting, outcome: Outcome) -> Ended {
+        let now = self.dispatch.keeper.clock.now();
+        Ended {
+            order_id: order.id,
+            order_status: Status::Queued,
+            started_at: now,
+            finished_at: now,
+            outcome,
+            status: None,
+            code: None,
+            message: None,
+            remedy: None,
+            correlation_id: None,
+            document_id: None,
+        }
+    }
+
+    fn of_failure(&self, order: &Waiting, outcome: Outcome, failure: &Failure) -> Ended {
+        Ended {
+            status: failure.status.map(i32::from),
+            code: failure.code.clone(),
+            message: Some(failure.message.clone()),
+            correlation_id: failure.correlation_id.clone(),
+            ..self.ended(order, outcome)
+        }
+    }
+}
