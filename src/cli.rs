@@ -19,6 +19,7 @@ mod serve;
 /// Years of token life in minutes, audited.
 #[cfg(feature = "sandbox")]
 pub mod simulate;
+mod sync;
 
 use std::{
     path::{Path, PathBuf},
@@ -79,6 +80,8 @@ enum Command {
     /// Orders on their way to QuickBooks
     #[command(subcommand)]
     Order(order::Command),
+    /// Take in the HubSpot orders of a range of dates, also of one before the first connect
+    Sync(sync::Options),
     /// Keys that seal tokens at rest
     #[command(subcommand)]
     Key(key::Command),
@@ -136,6 +139,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Account(command) => command.run(quiet(load(sources())?)).await,
         Command::Connection(command) => command.run(quiet(load(sources())?)).await,
         Command::Order(command) => command.run(quiet(load(sources())?)).await,
+        Command::Sync(options) => options.run(quiet(load(sources())?)).await,
         Command::Key(command) => command.run(load(sources())?).await,
         Command::Config(command) => command.run(sources()),
         Command::Doctor(options) => options.run(quiet(load(sources())?)).await,

@@ -7,6 +7,7 @@
 
 mod alerts;
 mod database;
+mod intake;
 mod keeper;
 mod layers;
 mod log;
@@ -33,6 +34,7 @@ use humantime::format_duration;
 pub use self::{
     alerts::Alerts,
     database::Database,
+    intake::Filters,
     keeper::Keeper,
     log::{Log, LogFormat},
     orders::Orders,

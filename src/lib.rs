@@ -51,6 +51,9 @@ pub mod keeper;
 /// HubSpot's orders become QuickBooks' documents.
 pub mod orders;
 
+/// Keys with which carts send orders.
+pub mod api_keys;
+
 /// Reconnect links: signed, expiring, no login.
 pub mod links;
 

@@ -1,7 +1,7 @@
 //! Brings HubSpot's orders into QuickBooks, exactly once each.
 //!
 //! Two rounds share one queue in Postgres. `intake::Intake` reads what changed in HubSpot and stores every revision of
-//! an order once; the cursor moves in the same transaction. `dispatch::Dispatch` works lane by lane (a lane is one
+//! an order once; the cursor moves in the same transaction. What other carts send comes through `incoming`. `dispatch::Dispatch` works lane by lane (a lane is one
 //! QuickBooks company): leased, in order, each order under a request id and a document number that were fixed when it was
 //! stored. Neither renews tokens nor writes mails: the keeper does the one, the verdict's alert the other.
 
@@ -13,6 +13,9 @@ pub mod mapping;
 
 /// HubSpot to queue.
 pub mod intake;
+
+/// Any other cart to queue.
+pub mod incoming;
 
 /// Queue to QuickBooks.
 pub mod dispatch;

@@ -30,6 +30,12 @@ pub mod dossiers;
 /// How far each HubSpot portal has been read.
 pub mod intakes;
 
+/// Where orders come from.
+pub mod sources;
+
+/// Keys with which carts send orders.
+pub mod api_keys;
+
 /// When a grant was last seen to work.
 pub mod probes;
 

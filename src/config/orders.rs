@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::reader::{Section, gather};
+use super::{
+    intake::Filters,
+    reader::{Section, gather},
+};
 
 /// `[orders]`.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ pub struct Orders {
     pub shipping_item: String,
     /// QuickBooks item that carries sales tax.
     pub tax_item: String,
+    /// Which of HubSpot's orders are taken in.
+    pub intake: Filters,
 }
 
 impl Orders {
@@ -52,6 +57,7 @@ impl Orders {
             income_account: section.text("income_account"),
             shipping_item: section.text("shipping_item"),
             tax_item: section.text("tax_item"),
+            intake: Filters::read(&mut section.reader().section("orders.intake")),
         });
         section.ordered(("retry_min", orders.retry_min), ("retry_max", orders.retry_max));
         Some(orders)

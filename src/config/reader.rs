@@ -174,6 +174,17 @@ impl Section<'_> {
         })
     }
 
+    /// A list; empty leaves everything open.
+    pub(super) fn list_or_empty(&mut self, name: &str) -> Option<Vec<String>> {
+        self.read(name, |value| match value {
+            Value::List(items) if items.iter().any(|item| item.trim().is_empty()) => {
+                Err(Fault::new("holds an empty text", "take it out, or write the list as [] to leave it open"))
+            }
+            Value::List(items) => Ok(items.clone()),
+            _ => Err(misread()),
+        })
+    }
+
     pub(super) fn address(&mut self, name: &str) -> Option<SocketAddr> {
         self.parsed(name, |text| {
             text.parse().map_err(|_| {

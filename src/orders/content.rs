@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The longest document number that QuickBooks takes.
-const DOCUMENT_NUMBER_LENGTH: usize = 21;
+pub(super) const DOCUMENT_NUMBER_LENGTH: usize = 21;
 
 /// An order's content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct Content {
     pub tax: Option<Decimal>,
     /// Of which shipping.
     pub shipping: Option<Decimal>,
+    /// What was taken off the whole order. Absent from the hash where there is none, as in orders stored before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discount: Option<Decimal>,
     /// Who bought.
     pub customer: Option<Customer>,
     /// What was bought.
@@ -101,6 +104,7 @@ impl Content {
             total: money("hs_total_price"),
             tax: money("hs_tax"),
             shipping: money("hs_shipping_cost"),
+            discount: None,
             customer: (known || customer.company.is_some()).then_some(customer),
             lines: lines.iter().map(|line| Line::read(line)).collect(),
             unread_lines,
@@ -149,7 +153,7 @@ impl Line {
 }
 
 /// A text without control characters, which neither Postgres' JSON nor QuickBooks takes; `None` when nothing is left.
-fn printable(text: Option<&str>) -> Option<String> {
+pub(super) fn printable(text: Option<&str>) -> Option<String> {
     let text: String = text?.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }

@@ -2,11 +2,11 @@
 //! recognised by its revision. The cursor moves in the transaction that stores the orders, so a gap of any length is read
 //! from where it began.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+mod reading;
+/// A range of dates, by hand.
+pub mod sync;
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -15,22 +15,16 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::{
-    Parts,
-    content::{self, Content},
-};
+use uuid::Uuid;
+
+use self::reading::Reading;
+use super::{Parts, content};
 use crate::{
     config,
     crew::Crew,
-    keeper::{
-        Keeper,
-        access::{LiveToken, Unavailable},
-    },
+    keeper::{Keeper, access::Unavailable},
     outage::{Evidence, OutageWatch},
-    provider::{
-        Endpoint, Failure, Provider, Providers, Verdict,
-        hubspot::{self, Contact, LineItem, MAX_PAGE, OrderRecord, Related},
-    },
+    provider::{Endpoint, Failure, Provider, Providers, Verdict, hubspot::OrderRecord},
     retry::{Backoff, later},
     store::{
         self,
@@ -210,43 +204,43 @@ impl Intake {
     }
 
     async fn read_all(&self, claim: &Claim) -> Result<u64, Trouble> {
-        let Some(api) = self.providers.hubspot() else { return Err(Trouble::Token(Unavailable::NotNow)) };
-        let mut reading = Reading {
-            live: self.keeper.access_token(claim.connection_id).await.map_err(Trouble::Token)?,
-            renewed: false,
-        };
+        let mut reading = self.reading(claim.connection_id).await?;
         let overlap = TimeDelta::from_std(self.config.overlap).unwrap_or_default();
         let mut from = claim.modified_to - overlap;
         let mut seen = HashSet::new();
-        let mut received = 0;
+        let (mut received, mut earlier, mut filtered) = (0, 0_u64, 0);
         loop {
-            let page = match page(api, &reading.live, from).await {
-                Ok(page) => page,
-                Err(failure) => {
-                    self.another_token(claim, &mut reading, failure).await?;
-                    continue;
-                }
-            };
+            let page = reading.page(from, None).await?;
             let last = page.orders.last().map(|order| order.modified_at);
+            let mut fresh = page.orders;
+            // One that changes again while this round reads on must be read again.
+            fresh.retain(|order| seen.insert((order.id.clone(), order.modified_at)));
             // An order from before the first connect may be in the books already: an edit must not book it again.
             let first = claim.opened_at - overlap;
-            let ours = |order: &OrderRecord| content::created_at(order).is_none_or(|created| created >= first);
-            let fresh = page.orders.into_iter().filter(|order| ours(order) && seen.insert(order.id.clone())).collect();
+            let all = fresh.len();
+            fresh.retain(|order| content::created_at(order).is_none_or(|created| created >= first));
+            earlier += (all - fresh.len()) as u64;
             let fresh = self.unknown(claim, fresh).await?;
-            let new = loop {
-                match contents(api, &reading.live, &fresh).await {
-                    Ok(new) => break new,
-                    Err(failure) => self.another_token(claim, &mut reading, failure).await?,
-                }
-            };
+            let (fresh, refused) = self.admitted(claim.connection_id, fresh).await?;
+            filtered += refused;
+            let new = reading.contents(&fresh).await?;
             // Only HubSpot's own times move the cursor: our clock may run ahead of its index.
             received += self.store(claim, &new, last.unwrap_or(claim.modified_to)).await?;
-            reading.renewed = false;
+            reading.next_page();
             if !page.full || self.stopping.is_cancelled() {
+                if earlier + filtered > 0 {
+                    info!(connection_id = %claim.connection_id, earlier, filtered,
+                          "orders left out: created before the first connect, or not let in by orders.intake");
+                }
                 return Ok(received);
             }
             from = page.next.max(from);
         }
+    }
+
+    async fn reading(&self, connection_id: Uuid) -> Result<Reading<'_>, Trouble> {
+        let Some(api) = self.providers.hubspot() else { return Err(Trouble::Token(Unavailable::NotNow)) };
+        Reading::begin(&self.keeper, api, connection_id).await
     }
 
     /// Orders of a page that are not stored as they are; the rest need not be read in full again.
@@ -262,107 +256,39 @@ impl Intake {
         Ok(orders.into_iter().filter(|order| !known.contains(&order.id)).collect())
     }
 
+    /// Orders that the configured lists let in, and how many they do not. An order that is in stays: whatever becomes of it
+    /// later, a cancellation too, must reach its document.
+    async fn admitted(
+        &self,
+        source_id: Uuid,
+        mut orders: Vec<OrderRecord>,
+    ) -> Result<(Vec<OrderRecord>, u64), Trouble> {
+        let matches = |order: &OrderRecord| {
+            self.config.intake.admit(|name| order.properties.get(name).and_then(Option::as_deref))
+        };
+        let outside: Vec<_> = orders.iter().filter(|order| !matches(order)).map(|order| order.id.clone()).collect();
+        if outside.is_empty() {
+            return Ok((orders, 0));
+        }
+        let mut conn = self.pool.acquire().await?;
+        let taken: HashSet<_> = orders::taken(&mut conn, source_id, &outside).await?.into_iter().collect();
+        let refused: HashSet<_> = outside.into_iter().filter(|id| !taken.contains(id)).collect();
+        orders.retain(|order| !refused.contains(&order.id));
+        Ok((orders, refused.len() as u64))
+    }
+
     async fn store(&self, claim: &Claim, new: &[orders::NewOrder], modified_to: DateTime<Utc>) -> Result<u64, Trouble> {
         let now = self.keeper.clock.now();
         let mut tx = self.pool.begin().await?;
-        let received = orders::receive(&mut tx, claim.account_id, claim.connection_id, new, now).await?;
-        if received > 0 {
-            lanes::wake(&mut tx, claim.account_id, now).await?;
-        }
+        // First, because it keeps others from storing this portal's orders until this is done.
         if !intakes::advance(&mut tx, claim, modified_to, self.config.lease).await? {
             return Err(Trouble::LostLease);
         }
+        let received = orders::receive(&mut tx, claim.account_id, claim.connection_id, new, now).await?;
+        if !received.is_empty() {
+            lanes::wake(&mut tx, claim.account_id, now).await?;
+        }
         tx.commit().await?;
-        Ok(received)
+        Ok(received.len() as u64)
     }
-
-    /// After a refused token: a newer one, once for every page. Any other failure is passed on, a lapse after it was
-    /// declared.
-    async fn another_token(&self, claim: &Claim, reading: &mut Reading, failure: Failure) -> Result<(), Trouble> {
-        let (id, generation) = (claim.connection_id, reading.live.generation);
-        match failure.verdict {
-            Verdict::TokenRefused if !reading.renewed => {
-                reading.live = self.keeper.renew_generation(id, generation).await.map_err(Trouble::Token)?;
-                reading.renewed = true;
-                Ok(())
-            }
-            Verdict::Lapsed(cause) => {
-                self.keeper.lapse(id, generation, cause, &failure).await?;
-                Err(failure.into())
-            }
-            _ => Err(failure.into()),
-        }
-    }
-}
-
-/// A portal being read.
-struct Reading {
-    live: LiveToken,
-    renewed: bool,
-}
-
-/// Changed orders, oldest change first.
-struct Page {
-    orders: Vec<OrderRecord>,
-    /// There may be more.
-    full: bool,
-    /// Where the next page begins.
-    next: DateTime<Utc>,
-}
-
-/// The orders changed since `from`. A page that does not get past one millisecond is completed by walking that
-/// millisecond by id, so that the next one begins behind it.
-async fn page(api: hubspot::Api<'_>, live: &LiveToken, from: DateTime<Utc>) -> Result<Page, Failure> {
-    let mut orders = api.search_orders(&live.token, from, MAX_PAGE).await?.orders;
-    let full = orders.len() >= MAX_PAGE;
-    let mut next = orders.last().map_or(from, |order| order.modified_at);
-    if full && orders.first().is_some_and(|first| first.modified_at == next) {
-        let mut after: Option<String> = None;
-        loop {
-            let more = api.search_orders_at(&live.token, next, after.as_deref(), MAX_PAGE).await?.orders;
-            let done = more.len() < MAX_PAGE;
-            after = more.last().map(|order| order.id.clone());
-            orders.extend(more);
-            if done {
-                break;
-            }
-        }
-        next += TimeDelta::milliseconds(1);
-    }
-    Ok(Page { orders, full, next })
-}
-
-/// Orders with their line items and contacts, as rows for the queue.
-async fn contents(
-    api: hubspot::Api<'_>,
-    live: &LiveToken,
-    orders: &[OrderRecord],
-) -> Result<Vec<orders::NewOrder>, Failure> {
-    if orders.is_empty() {
-        return Ok(Vec::new());
-    }
-    let ids: Vec<_> = orders.iter().map(|order| order.id.clone()).collect();
-    let line_ids = api.associated(&live.token, &ids, Related::LineItems).await?;
-    let contact_ids = api.associated(&live.token, &ids, Related::Contacts).await?;
-    let lines = api.line_items(&live.token, &flat(&line_ids)).await?.found;
-    let lines: HashMap<&str, &LineItem> = lines.iter().map(|line| (line.id.as_str(), line)).collect();
-    let contacts = api.contacts(&live.token, &flat(&contact_ids)).await?.found;
-    let contacts: HashMap<&str, &Contact> = contacts.iter().map(|contact| (contact.id.as_str(), contact)).collect();
-    let new = orders.iter().filter_map(|order| {
-        let mut ids = line_ids.get(&order.id).cloned().unwrap_or_default();
-        // Any fixed order will do: the revision must not depend on how HubSpot sorts today.
-        ids.sort_by_key(|id| (id.len(), id.clone()));
-        let found: Vec<_> = ids.iter().filter_map(|id| lines.get(id.as_str()).copied()).collect();
-        let contact = contact_ids.get(&order.id).and_then(|ids| ids.iter().min());
-        let contact = contact.and_then(|id| contacts.get(id.as_str())).copied();
-        Content::read(order, &found, ids.len() - found.len(), contact).into_new_order(order).ok()
-    });
-    Ok(new.collect())
-}
-
-fn flat(related: &HashMap<String, Vec<String>>) -> Vec<String> {
-    let mut ids: Vec<_> = related.values().flatten().cloned().collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
 }

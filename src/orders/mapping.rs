@@ -207,6 +207,7 @@ mod tests {
             shipping: Some(Decimal::new(shipping, 2)),
             customer: None,
             lines,
+            discount: None,
             unread_lines: 0,
         }
     }

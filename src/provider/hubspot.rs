@@ -10,7 +10,7 @@ mod search;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use self::records::{AccountDetails, Batch, Contact, Introspection, LineItem, OrderPage, OrderRecord, Related};
-pub use self::search::MAX_PAGE;
+pub use self::search::{MAX_PAGE, Within};
 use super::api::Channel;
 use super::http::Http;
 use super::verdict::{self, Call, Surface};

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Error;
+use super::{Error, sources};
 
 /// A portal that is ours to read until the lease runs out.
 #[derive(Debug)]
@@ -28,11 +28,12 @@ pub struct Claim {
 }
 
 /// Begins reading a portal from `modified_to`, or wakes one that is read already: its cursor stays where it was, so that
-/// whatever happened in a gap is found.
+/// whatever happened in a gap is found. The portal is a source of its account's orders from now on.
 ///
 /// # Errors
 /// Database trouble.
 pub async fn open(conn: &mut PgConnection, connection_id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
+    sources::open_portal(conn, connection_id, now).await?;
     sqlx::query!(
         "insert into intakes (connection_id, opened_at, modified_to, poll_at) values ($1, $2, $2, $2)
          on conflict (connection_id) do update set poll_at = $2, failures = 0",
@@ -75,6 +76,36 @@ pub async fn claim_due(
     )
     .fetch_all(conn)
     .await?)
+}
+
+/// Waits until nobody else stores orders of this portal, and keeps them out until the transaction ends: of two readings of
+/// one order the later must be stored last.
+///
+/// # Errors
+/// Database trouble.
+pub async fn hold(conn: &mut PgConnection, connection_id: Uuid) -> Result<(), Error> {
+    sqlx::query!("select fence from intakes where connection_id = $1 for update", connection_id)
+        .fetch_optional(conn)
+        .await?;
+    Ok(())
+}
+
+/// Makes portals due at once, because HubSpot says that something changed there; those that rest after a failure stay
+/// alone. Returns how many.
+///
+/// # Errors
+/// Database trouble.
+pub async fn hasten(conn: &mut PgConnection, hub_ids: &[String], now: DateTime<Utc>) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        "update intakes i set poll_at = $2 from connections c
+         where c.id = i.connection_id and c.provider = 'hubspot' and c.company_id = any($1) and i.failures = 0
+           and i.poll_at > $2",
+        hub_ids,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Moves the cursor, never backwards, and keeps the lease for the next page. `false` when the fence was passed.

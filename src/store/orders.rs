@@ -41,7 +41,7 @@ impl Status {
 pub struct NewOrder {
     /// Its id with us.
     pub id: Uuid,
-    /// Its id in HubSpot.
+    /// Its id at its source.
     pub external_id: String,
     /// A hash over what becomes part of the document.
     pub revision: String,
@@ -53,7 +53,7 @@ pub struct NewOrder {
     pub currency: Option<String>,
     /// Everything the document is made of.
     pub content: Value,
-    /// When HubSpot last changed it.
+    /// When it was last changed at its source.
     pub modified_at: DateTime<Utc>,
     /// Sent with every try.
     pub request_id: Uuid,
@@ -61,9 +61,18 @@ pub struct NewOrder {
     pub document_number: String,
 }
 
-/// Stores the revisions that are new, in their order, in one statement; returns how many came into the queue. A revision
+/// A revision that came into the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// The order's id at its source.
+    pub external_id: String,
+    /// Another revision of it was there before.
+    pub changed: bool,
+}
+
+/// Stores the revisions that are new, in their order, in one statement; returns those that came into the queue. A revision
 /// that was superseded or parked, or is about to be superseded, and is the order's content again, by a later change, goes
-/// back into the queue, at its end.
+/// back into the queue, at its end. What is older than a stored revision was read too late and is left out.
 ///
 /// # Errors
 /// Database trouble.
@@ -73,10 +82,11 @@ pub async fn receive(
     source_id: Uuid,
     orders: &[NewOrder],
     now: DateTime<Utc>,
-) -> Result<u64, Error> {
+) -> Result<Vec<Received>, Error> {
     // What comes back into the queue gets a new place at its end; an attempt that may have made the document, or that may
     // be on its way right now, keeps its request id, so that the next one is recognisably the same.
-    let received = sqlx::query_scalar!(
+    let received = sqlx::query_as!(
+        Received,
         r#"with stored as (
                insert into orders (id, account_id, source_id, external_id, revision, name, total, currency, content,
                                    modified_at, received_at, request_id, document_number, status)
@@ -84,9 +94,11 @@ pub async fn receive(
                       r.modified_at, $4, r.request_id, r.document_number, 'queued'
                from jsonb_to_recordset($1) as r (id uuid, external_id text, revision text, name text, total numeric,
                     currency text, content jsonb, modified_at timestamptz, request_id uuid, document_number text)
+               where not exists (select from orders l where l.source_id = $3 and l.external_id = r.external_id
+                                 and l.modified_at > r.modified_at)
                order by r.modified_at, r.external_id
                on conflict (source_id, external_id, revision) do nothing
-               returning id
+               returning external_id, revision
            ), again as (
                update orders o
                set status = 'queued', position = default, modified_at = r.modified_at, received_at = $4,
@@ -103,7 +115,7 @@ pub async fn receive(
                       or o.status = 'queued' and exists (
                           select from orders l where l.source_id = o.source_id and l.external_id = o.external_id
                           and l.position > o.position))
-               returning o.id
+               returning o.external_id, o.revision
            ), seen as (
                update orders o set modified_at = r.modified_at
                from jsonb_to_recordset($1) as r (external_id text, revision text, modified_at timestamptz)
@@ -114,13 +126,17 @@ pub async fn receive(
                           select from orders l where l.source_id = o.source_id and l.external_id = o.external_id
                           and l.position > o.position))
            )
-           select (select count(*) from stored) + (select count(*) from again) as "received!""#,
+           select c.external_id as "external_id!",
+                  -- As the rows were before this statement.
+                  exists (select from orders l where l.source_id = $3 and l.external_id = c.external_id
+                          and l.revision <> c.revision) as "changed!"
+           from (select * from stored union all select * from again) c"#,
         Json(orders) as _,
         account_id,
         source_id,
         now
     )
-    .fetch_one(&mut *conn)
+    .fetch_all(&mut *conn)
     .await?;
     // A parked revision was refused for good, so a later one takes its place.
     let external_ids: Vec<_> = orders.iter().map(|order| order.external_id.clone()).collect();
@@ -135,7 +151,21 @@ pub async fn receive(
     )
     .execute(conn)
     .await?;
-    Ok(received.unsigned_abs())
+    Ok(received)
+}
+
+/// Which of these orders were ever taken in, in whatever revision.
+///
+/// # Errors
+/// Database trouble.
+pub async fn taken(conn: &mut PgConnection, source_id: Uuid, external_ids: &[String]) -> Result<Vec<String>, Error> {
+    Ok(sqlx::query_scalar!(
+        "select distinct external_id from orders where source_id = $1 and external_id = any($2)",
+        source_id,
+        external_ids
+    )
+    .fetch_all(conn)
+    .await?)
 }
 
 /// Which of these orders are stored as they are: nothing of them needs to be read again. A parked one does: what it

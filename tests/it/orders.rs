@@ -1,12 +1,16 @@
 //! Orders from HubSpot to QuickBooks: what is posted, what is not, and what a person is told.
 
+mod api;
 mod daemons;
+mod filters;
 mod portals;
 mod receipts;
 mod refusals;
 mod revisions;
 mod storm;
+mod sync;
 mod trouble;
+mod webhooks;
 
 use std::collections::BTreeMap;
 

@@ -66,7 +66,7 @@ const PROPERTIES: [&str; 35] = [
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Search<'a> {
-    filter_groups: [FilterGroup<'a>; 1],
+    filter_groups: Vec<FilterGroup<'a>>,
     sorts: [Sort; 1],
     properties: &'a [&'a str],
     limit: usize,
@@ -79,7 +79,7 @@ struct FilterGroup<'a> {
     filters: Vec<Filter<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Filter<'a> {
     property_name: &'a str,
@@ -92,6 +92,15 @@ struct Filter<'a> {
 struct Sort {
     property_name: &'static str,
     direction: &'static str,
+}
+
+/// Limits a search to what was created or modified from one instant to another, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Within {
+    /// The first instant.
+    pub from: DateTime<Utc>,
+    /// The last one.
+    pub to: DateTime<Utc>,
 }
 
 #[derive(Deserialize)]
@@ -107,10 +116,11 @@ impl Api<'_> {
         &self,
         access: &SecretString,
         from: DateTime<Utc>,
+        within: Option<Within>,
         limit: usize,
     ) -> Result<OrderPage, Failure> {
         let filters = vec![modified("GTE", from)];
-        self.search(access, from, search(filters, "hs_lastmodifieddate", limit)).await
+        self.search(access, from, search(filters, within, "hs_lastmodifieddate", limit)).await
     }
 
     /// Orders changed in the very millisecond `instant` with an id above `after_id`, by id.
@@ -119,13 +129,14 @@ impl Api<'_> {
         access: &SecretString,
         instant: DateTime<Utc>,
         after_id: Option<&str>,
+        within: Option<Within>,
         limit: usize,
     ) -> Result<OrderPage, Failure> {
         let mut filters = vec![modified("EQ", instant)];
         if let Some(id) = after_id {
             filters.push(Filter { property_name: "hs_object_id", operator: "GT", value: id.to_owned() });
         }
-        self.search(access, instant, search(filters, "hs_object_id", limit)).await
+        self.search(access, instant, search(filters, within, "hs_object_id", limit)).await
     }
 
     async fn search(
@@ -146,9 +157,18 @@ impl Api<'_> {
     }
 }
 
-fn search<'a>(filters: Vec<Filter<'a>>, sorted_by: &'static str, limit: usize) -> Search<'a> {
+fn search<'a>(filters: Vec<Filter<'a>>, within: Option<Within>, sorted_by: &'static str, limit: usize) -> Search<'a> {
+    let group = |more: Vec<Filter<'a>>| FilterGroup { filters: filters.iter().cloned().chain(more).collect() };
+    let filter_groups = match within {
+        None => vec![group(Vec::new())],
+        // One of the groups must hold.
+        Some(Within { from, to }) => {
+            let created = |operator, at| instant("hs_createdate", operator, at);
+            vec![group(vec![modified("LTE", to)]), group(vec![created("GTE", from), created("LTE", to)])]
+        }
+    };
     Search {
-        filter_groups: [FilterGroup { filters }],
+        filter_groups,
         sorts: [Sort { property_name: sorted_by, direction: "ASCENDING" }],
         properties: &PROPERTIES,
         limit: limit.clamp(1, MAX_PAGE),
@@ -156,8 +176,12 @@ fn search<'a>(filters: Vec<Filter<'a>>, sorted_by: &'static str, limit: usize) -
     }
 }
 
-fn modified(operator: &'static str, instant: DateTime<Utc>) -> Filter<'static> {
-    Filter { property_name: "hs_lastmodifieddate", operator, value: instant.timestamp_millis().to_string() }
+fn modified(operator: &'static str, at: DateTime<Utc>) -> Filter<'static> {
+    instant("hs_lastmodifieddate", operator, at)
+}
+
+fn instant(property_name: &'static str, operator: &'static str, at: DateTime<Utc>) -> Filter<'static> {
+    Filter { property_name, operator, value: at.timestamp_millis().to_string() }
 }
 
 #[cfg(test)]
@@ -167,7 +191,8 @@ mod tests {
     #[test]
     fn a_search_stays_below_hubspots_limit() {
         let filters = vec![modified("EQ", DateTime::UNIX_EPOCH), modified("GT", DateTime::<Utc>::MAX_UTC)];
-        let body = serde_json::to_string(&search(filters, "hs_object_id", 1000)).unwrap();
+        let within = Within { from: DateTime::<Utc>::MIN_UTC, to: DateTime::<Utc>::MAX_UTC };
+        let body = serde_json::to_string(&search(filters, Some(within), "hs_object_id", 1000)).unwrap();
         assert!(body.len() < 2500, "{} characters", body.len());
         assert!(body.contains(r#""limit":200"#));
     }

@@ -117,12 +117,12 @@ async fn a_search_pages_by_key() {
     let providers = hubspot.providers();
     let api = providers.hubspot().unwrap();
     let from = DateTime::<Utc>::from_timestamp_millis(1_767_225_600_000).unwrap();
-    let found = api.search_orders(&secret("acc"), from, 200).await.unwrap();
+    let found = api.search_orders(&secret("acc"), from, None, 200).await.unwrap();
     assert_eq!((found.total, found.orders[0].id.as_str()), (2, "5"));
     assert_eq!(found.orders[0].modified_at.timestamp_millis(), 1_767_225_600_123);
     assert_eq!(found.orders[0].properties["hs_total_price"].as_deref(), Some("10.00"));
     assert_eq!(found.orders[0].properties["hs_tax"], None);
-    api.search_orders_at(&secret("acc"), from, Some("5"), 100).await.unwrap();
+    api.search_orders_at(&secret("acc"), from, Some("5"), None, 100).await.unwrap();
 
     let seen = hubspot.seen();
     assert_eq!(seen[0].path, "/crm/objects/2026-09/orders/search");
