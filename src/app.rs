@@ -239,6 +239,8 @@ impl App {
             providers,
             keeper: keeper.clone(),
             connected: wake_all(&keeper, &intake, &dispatch, &outbox),
+            intake: intake.clone(),
+            dispatch: dispatch.clone(),
             links: reconnect.clone(),
             health: health.clone(),
             clock: clock.clone(),

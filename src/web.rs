@@ -4,6 +4,12 @@
 /// Reconnect links and OAuth callbacks.
 mod connect;
 
+/// Orders of other carts.
+mod orders_api;
+
+/// What HubSpot says has changed.
+mod hubspot_webhook;
+
 /// Health and metrics.
 mod machines;
 
@@ -17,10 +23,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::MatchedPath,
+    extract::{DefaultBodyLimit, MatchedPath},
     http::{HeaderName, HeaderValue, Request, StatusCode, header},
     response::{Html, IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use sqlx::PgPool;
 use tokio_util::task::TaskTracker;
@@ -36,7 +42,14 @@ use uuid::Uuid;
 
 use self::pages::MessagePage;
 use crate::{
-    clock::Clock, config, health::Health, keeper::Keeper, links::ReconnectLinks, provider::Providers, store,
+    clock::Clock,
+    config,
+    health::Health,
+    keeper::Keeper,
+    links::ReconnectLinks,
+    orders::{dispatch::Dispatch, intake::Intake},
+    provider::Providers,
+    store,
     telemetry::Metrics,
 };
 
@@ -51,6 +64,10 @@ pub struct Web {
     pub keeper: Keeper,
     /// Wakes everything that may have waited for a connection.
     pub connected: Arc<dyn Fn() + Send + Sync>,
+    /// Woken by a webhook.
+    pub intake: Intake,
+    /// Woken by orders that came in.
+    pub dispatch: Dispatch,
     /// Reads reconnect links.
     pub links: ReconnectLinks,
     /// The checks.
@@ -84,8 +101,14 @@ pub fn router(web: Web) -> Router {
         .route("/readyz", get(machines::readyz))
         .route("/metrics", get(machines::metrics))
         .fallback(not_found)
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(150)))
         .layer(RequestBodyLimitLayer::new(64 * 1024))
+        // These say themselves, in JSON, what is too large.
+        .route("/api/v1/orders", post(orders_api::take).layer(DefaultBodyLimit::max(orders_api::LONGEST_BODY)))
+        .route(
+            "/webhooks/hubspot",
+            post(hubspot_webhook::take).layer(DefaultBodyLimit::max(hubspot_webhook::LONGEST_BODY)),
+        )
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(150)))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| internal("a handler panicked")))
         // What goes wrong is logged where it is known what it is; a probe's 503 is no news at all.
         .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(DefaultOnFailure::new().level(Level::DEBUG)))

@@ -1,5 +1,7 @@
 //! `lamplighter account`: customers and their owners.
 
+mod api_key;
+
 use anyhow::bail;
 use clap::Subcommand;
 use uuid::Uuid;
@@ -36,6 +38,9 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Keys with which a cart sends orders for an account
+    #[command(subcommand)]
+    ApiKey(api_key::Command),
 }
 
 impl Command {
@@ -52,6 +57,7 @@ impl Command {
                 add(conn, &account, json).await
             }
             Self::List { json } => list(conn, json).await,
+            Self::ApiKey(command) => command.run(conn).await,
         })
         .await
     }
