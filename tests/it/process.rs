@@ -7,6 +7,7 @@ mod crash;
 mod demo;
 mod fence;
 mod forecast;
+mod intake;
 mod keys;
 mod life;
 mod mail;
