@@ -6,6 +6,8 @@
 
 mod documents;
 mod entities;
+mod filing;
+mod kept;
 
 use std::collections::HashMap;
 
@@ -18,7 +20,9 @@ pub use self::documents::{
     DiscountLineDetail, DocumentBody, DocumentKind, EmailAddress, Line, NewCustomer, NewItem, Reference,
     SalesItemLineDetail, TxnTaxDetail,
 };
-pub use self::entities::{CompanyInfo, Document, Preferences, Ref};
+pub use self::entities::{CompanyInfo, Preferences, Ref};
+pub use self::filing::{BATCH, Standing};
+pub use self::kept::{Document, KeptLine};
 use super::api::Channel;
 use super::http::Http;
 use super::verdict::{Call, Surface};

@@ -89,6 +89,12 @@ impl Reply {
         Self { whole: false, ..self }
     }
 
+    /// One answer out of a reply that holds several: judged as if it had come alone.
+    pub(super) fn part(&self, body: &str) -> Self {
+        let (correlation_id, body) = (self.correlation_id.clone(), body.as_bytes().to_vec());
+        Self { status: self.status, whole: self.whole, correlation_id, retry_after: self.retry_after, body }
+    }
+
     pub(super) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }

@@ -1,6 +1,7 @@
 //! What the providers see on the wire, and what becomes of what they answer.
 
 mod apis;
+mod filing;
 mod hostile;
 mod oauth;
 

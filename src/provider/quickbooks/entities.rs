@@ -1,10 +1,6 @@
 //! What QuickBooks answers, reduced to what Lamplighter reads.
 
-use chrono::NaiveDate;
-use rust_decimal::Decimal;
 use serde::Deserialize;
-
-use super::documents::exact;
 
 /// A customer, item or account by its id.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -29,6 +25,9 @@ pub struct CompanyInfo {
     /// Two letters.
     #[serde(rename = "Country")]
     pub country: Option<String>,
+    /// The zone that its days are of, such as `America/Los_Angeles`; many companies do not say.
+    #[serde(rename = "DefaultTimeZone", default)]
+    pub time_zone: Option<String>,
 }
 
 /// The company's settings that decide how a document must look.
@@ -41,6 +40,10 @@ pub struct Preferences {
     pub multi_currency: bool,
     /// Whether document numbers come from us rather than from QuickBooks.
     pub custom_numbers: bool,
+    /// Whether the company charges sales tax.
+    pub sales_tax: bool,
+    /// Whether QuickBooks computes that tax by itself.
+    pub automated_tax: bool,
 }
 
 #[derive(Deserialize)]
@@ -49,6 +52,7 @@ pub struct Preferences {
 struct RawPreferences {
     currency_prefs: CurrencyPrefs,
     sales_forms_prefs: SalesFormsPrefs,
+    tax_prefs: TaxPrefs,
 }
 
 #[derive(Default, Deserialize)]
@@ -64,36 +68,23 @@ struct SalesFormsPrefs {
     custom_txn_numbers: bool,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct TaxPrefs {
+    using_sales_tax: bool,
+    partner_tax_enabled: bool,
+}
+
 impl From<RawPreferences> for Preferences {
     fn from(raw: RawPreferences) -> Self {
         Self {
             home_currency: raw.currency_prefs.home_currency.map(|currency| currency.id),
             multi_currency: raw.currency_prefs.multi_currency_enabled,
             custom_numbers: raw.sales_forms_prefs.custom_txn_numbers,
+            sales_tax: raw.tax_prefs.using_sales_tax,
+            automated_tax: raw.tax_prefs.using_sales_tax && raw.tax_prefs.partner_tax_enabled,
         }
     }
-}
-
-/// A document as QuickBooks keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Document {
-    /// QuickBooks' id.
-    pub id: String,
-    /// Its revision there.
-    pub sync_token: String,
-    /// Its number.
-    pub doc_number: Option<String>,
-    /// Its total, tax included.
-    #[serde(rename = "TotalAmt", with = "exact")]
-    pub total: Decimal,
-    /// Its date.
-    pub txn_date: Option<NaiveDate>,
-    /// The note that customers do not see; carries the order's mark.
-    pub private_note: Option<String>,
-    /// Whom it is for.
-    #[serde(rename = "CustomerRef")]
-    pub customer: Option<Ref>,
 }
 
 #[cfg(test)]
@@ -101,22 +92,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_keeps_its_cents() {
-        let body = r#"{"Id":"263","SyncToken":"0","DocNumber":"1074","TotalAmt":1234567890.12,"TxnDate":"2026-01-09",
-            "CustomerRef":{"value":"3","name":"Cool Cars"},"domain":"QBO","sparse":false}"#;
-        let document: Document = serde_json::from_str(body).unwrap();
-        assert_eq!(document.total.to_string(), "1234567890.12");
-        assert_eq!(document.customer, Some(Ref { id: "3".into(), name: "Cool Cars".into() }));
-        assert_eq!(document.private_note, None);
-    }
-
-    #[test]
     fn preferences_may_be_partial() {
         let body = r#"{"CurrencyPrefs":{"HomeCurrency":{"value":"CAD"},"MultiCurrencyEnabled":true}}"#;
         let read: Preferences = serde_json::from_str(body).unwrap();
-        assert_eq!(
-            read,
-            Preferences { home_currency: Some("CAD".into()), multi_currency: true, custom_numbers: false }
-        );
+        let foreign = Preferences { home_currency: Some("CAD".into()), multi_currency: true, ..Preferences::default() };
+        assert_eq!(read, foreign);
+        let body = r#"{"SalesFormsPrefs":{"CustomTxnNumbers":true},"TaxPrefs":{"UsingSalesTax":true,"PartnerTaxEnabled":true}}"#;
+        let read: Preferences = serde_json::from_str(body).unwrap();
+        assert_eq!((read.custom_numbers, read.sales_tax, read.automated_tax), (true, true, true));
     }
 }
