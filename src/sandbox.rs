@@ -26,10 +26,14 @@ mod intuit_oauth;
 
 mod books;
 mod intuit_api;
+mod intuit_batch;
+mod intuit_documents;
 mod intuit_fault;
+mod intuit_fields;
+mod intuit_limits;
 mod intuit_lists;
 mod intuit_query;
-mod intuit_receipts;
+mod intuit_write;
 
 mod hubspot_crm;
 mod hubspot_search;
@@ -58,7 +62,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 pub use self::{
-    ledger::{Document, Ending, TokenCall, TokenOutcome},
+    ledger::{Deed, Document, Ending, TokenCall, TokenOutcome, Write, Writer},
     mailbox::Mail,
     portal::{NewContact, NewLine, NewOrder},
     seeding::SeededGrant,
@@ -239,6 +243,7 @@ fn routes(world: &Arc<World>) -> Router {
         .route("/v3/company/{realm}/companyinfo/{id}", get(intuit_api::company_info))
         .route("/v3/company/{realm}/preferences", get(intuit_api::preferences))
         .route("/v3/company/{realm}/query", get(intuit_api::query).post(intuit_api::posted_query))
+        .route("/v3/company/{realm}/batch", post(intuit_batch::batch))
         .route("/v3/company/{realm}/{entity}", post(intuit_api::write))
         .route("/v3/company/{realm}/{entity}/{id}", get(intuit_api::read))
         .layer(from_fn_with_state(Arc::clone(world), weather::at_intuit));

@@ -29,6 +29,11 @@ enum Command {
     LapseSubscription { realm: String, lapsed: bool },
     LosePermission { realm: String, lost: bool },
     CloseBooks { realm: String, through: Option<NaiveDate> },
+    SetCurrency { realm: String, home: String, several: bool },
+    SetPlace { realm: String, country: String, time_zone: Option<String> },
+    EditDocument { realm: String, id: String, fields: Value },
+    DeleteDocument { realm: String, id: String },
+    DepositDocument { realm: String, id: String },
     DeletePortal { hub_id: String },
     RefuseMail(Option<u16>),
     ForgetMails {},
@@ -87,6 +92,11 @@ fn carry_out(world: &World, command: Command) -> Result<Value, String> {
         Command::LapseSubscription { realm, lapsed } => world.lapse_subscription(&realm, lapsed),
         Command::LosePermission { realm, lost } => world.lose_permission(&realm, lost),
         Command::CloseBooks { realm, through } => world.close_books(&realm, through),
+        Command::SetCurrency { realm, home, several } => world.set_currency(&realm, &home, several),
+        Command::SetPlace { realm, country, time_zone } => world.set_place(&realm, &country, time_zone.as_deref()),
+        Command::EditDocument { realm, id, fields } => world.edit_document(&realm, &id, &fields),
+        Command::DeleteDocument { realm, id } => world.delete_document(&realm, &id),
+        Command::DepositDocument { realm, id } => world.deposit_document(&realm, &id),
         Command::DeletePortal { hub_id } => world.delete_portal(&hub_id),
         Command::RefuseMail(code) => {
             world.refuse_mail(code);
@@ -100,7 +110,8 @@ fn carry_out(world: &World, command: Command) -> Result<Value, String> {
     if found {
         Ok(json!(true))
     } else {
-        Err("There is no such company, portal, order or grant here. GET /control lists what there is.".to_owned())
+        Err("There is no such company, portal, order, document or grant here. GET /control lists what there is."
+            .to_owned())
     }
 }
 

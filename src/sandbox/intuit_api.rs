@@ -14,7 +14,8 @@ use super::{
     books::{Books, Kind, written},
     grants::take_one,
     intuit_fault::{Fault, not_authenticated, not_authorized},
-    intuit_lists, intuit_query, intuit_receipts,
+    intuit_query,
+    intuit_write::{How, Order},
     state::World,
     weather::{Reply, answer},
 };
@@ -23,7 +24,7 @@ use crate::provider::Provider;
 /// The longest request id that Intuit takes.
 const REQUEST_ID_LENGTH: usize = 50;
 
-type Parameters = Query<HashMap<String, String>>;
+pub(super) type Parameters = Query<HashMap<String, String>>;
 
 /// `GET /v3/company/{realm}/companyinfo/{realm}`
 pub(super) async fn company_info(
@@ -32,13 +33,17 @@ pub(super) async fn company_info(
     headers: HeaderMap,
 ) -> Response {
     let reply = within(&world, &realm, &headers, |books, now| {
-        Ok(json!({
+        let mut info = json!({
             "CompanyInfo": {
-                "CompanyName": books.name, "LegalName": books.name, "Country": "US", "Id": "1", "SyncToken": "0",
+                "CompanyName": books.name, "LegalName": books.name, "Country": books.country, "Id": "1", "SyncToken": "0",
                 "FiscalYearStartMonth": "January", "domain": "QBO", "sparse": false,
             },
             "time": written(now),
-        }))
+        });
+        if let Some(zone) = &books.time_zone {
+            info["CompanyInfo"]["DefaultTimeZone"] = json!(zone);
+        }
+        Ok(info)
     });
     answer(reply, false)
 }
@@ -49,11 +54,15 @@ pub(super) async fn preferences(
     Path(realm): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let reply = within(&world, &realm, &headers, |_, now| {
+    let reply = within(&world, &realm, &headers, |books, now| {
+        let currencies = json!({
+            "MultiCurrencyEnabled": books.several_currencies, "HomeCurrency": { "value": books.home_currency },
+        });
         Ok(json!({
             "Preferences": {
-                "CurrencyPrefs": { "MultiCurrencyEnabled": false, "HomeCurrency": { "value": "USD" } },
+                "CurrencyPrefs": currencies,
                 "SalesFormsPrefs": { "CustomTxnNumbers": true },
+                "TaxPrefs": { "UsingSalesTax": false, "PartnerTaxEnabled": false },
                 "Id": "1", "SyncToken": "0", "domain": "QBO", "sparse": false,
             },
             "time": written(now),
@@ -83,7 +92,7 @@ pub(super) async fn posted_query(
     answer(within(&world, &realm, &headers, |books, now| run(books, &statement, now)), false)
 }
 
-fn run(books: &Books, statement: &str, now: DateTime<Utc>) -> Result<Value, Fault> {
+pub(super) fn run(books: &Books, statement: &str, now: DateTime<Utc>) -> Result<Value, Fault> {
     let found = intuit_query::run(statement, |kind| books.list(kind))?;
     Ok(json!({"QueryResponse": found, "time": written(now)}))
 }
@@ -115,100 +124,53 @@ pub(super) async fn write(
         let kind = Kind::named(&entity).filter(|kind| *kind != Kind::Account);
         let kind = kind.ok_or_else(|| Fault::unsupported(&entity))?;
         let request_id = parameters.get("requestid").map(String::as_str);
-        let length = request_id.map_or(0, |id| id.chars().count());
-        if length > REQUEST_ID_LENGTH {
-            return Err(Fault::too_long("requestid", REQUEST_ID_LENGTH, length));
-        }
-        if let Some(reply) = request_id.and_then(|id| books.replay(id)) {
-            return Ok(reply.clone());
-        }
-        let sent: Value = serde_json::from_slice(&body).map_err(|_| Fault::unreadable("Unreadable JSON"))?;
-        created = sent.get("Id").is_none();
-        let order = Order { kind, sent, parameters: &parameters, request_id, now };
-        let reply = order.carry_out(books)?;
-        if let Some(id) = request_id {
-            books.remember(id, &reply);
-        }
-        Ok(reply)
+        once(books, request_id, REQUEST_ID_LENGTH, |books| {
+            let sent: Value = serde_json::from_slice(&body).map_err(|_| Fault::unreadable("Unreadable JSON"))?;
+            created = sent.get("Id").is_none();
+            let how = How::of(parameters.get("operation"), parameters.get("include"))?;
+            let kept = Order { kind, sent, how, request_id, now }.carry_out(books)?;
+            Ok(enveloped(kind, &kept, now))
+        })
     });
-    let lost = reply.0 == StatusCode::OK
-        && created
-        && world.change(|state| take_one(&mut state.grants_mut(Provider::Quickbooks).switches.lost_create_replies));
+    let lost = reply.0 == StatusCode::OK && lose(&world, created);
     answer(reply, lost)
 }
 
-/// One write.
-struct Order<'a> {
-    kind: Kind,
-    sent: Value,
-    parameters: &'a HashMap<String, String>,
-    request_id: Option<&'a str>,
-    now: DateTime<Utc>,
-}
-
-impl Order<'_> {
-    fn says(&self, key: &str, value: &str) -> bool {
-        self.parameters.get(key).is_some_and(|said| said == value)
-    }
-
-    fn carry_out(self, books: &mut Books) -> Result<Value, Fault> {
-        let kept = match self.sent["Id"].as_str() {
-            None => None,
-            Some(id) => Some(books.find(self.kind, id).ok_or_else(Fault::not_found)?.clone()),
-        };
-        if let Some(kept) = &kept
-            && kept["SyncToken"] != self.sent["SyncToken"]
-        {
-            let detail = "Stale Object Error : You and another user were working on this at the same time.";
-            return Err(Fault::new("5010", "Stale Object Error", detail));
-        }
-        let allow_twice = self.says("include", "allowduplicatedocnum");
-        let Some(kept) = kept else {
-            let entity = checked(books, self.kind, self.sent, allow_twice, self.now)?;
-            let entity = books.add(self.kind, entity, self.request_id, self.now);
-            return Ok(enveloped(self.kind, &entity, self.now));
-        };
-        if self.says("operation", "delete") {
-            let id = kept["Id"].as_str().unwrap_or_default();
-            books.remove(self.kind, id);
-            let gone = json!({"status": "Deleted", "domain": "QBO", "Id": id});
-            return Ok(enveloped(self.kind, &gone, self.now));
-        }
-        let mut next = if self.sent["sparse"] == true { kept } else { json!({}) };
-        if let (Some(next), Value::Object(sent)) = (next.as_object_mut(), self.sent.clone()) {
-            next.extend(sent);
-        }
-        let next = if self.kind == Kind::SalesReceipt && self.says("include", "void") {
-            intuit_receipts::voided(next)
-        } else {
-            checked(books, self.kind, next, allow_twice, self.now)?
-        };
-        let next = books.replace(self.kind, next, self.now).ok_or_else(Fault::not_found)?;
-        Ok(enveloped(self.kind, &next, self.now))
-    }
-}
-
-fn checked(
+/// Answers a request id that was carried out before with the same reply again. A refusal is not remembered.
+pub(super) fn once(
     books: &mut Books,
-    kind: Kind,
-    entity: Value,
-    allow_twice: bool,
-    now: DateTime<Utc>,
+    request_id: Option<&str>,
+    longest: usize,
+    work: impl FnOnce(&mut Books) -> Result<Value, Fault>,
 ) -> Result<Value, Fault> {
-    match kind {
-        Kind::SalesReceipt => intuit_receipts::check(books, entity, allow_twice, now),
-        Kind::Customer => intuit_lists::customer(books, entity),
-        Kind::Item => intuit_lists::item(books, entity),
-        Kind::Account => Err(Fault::unsupported("create")),
+    let length = request_id.map_or(0, |id| id.chars().count());
+    if length > longest {
+        return Err(Fault::too_long("requestid", longest, length));
     }
+    if let Some(reply) = request_id.and_then(|id| books.replay(id)) {
+        return Ok(reply.clone());
+    }
+    let reply = work(books)?;
+    if let Some(id) = request_id {
+        books.remember(id, &reply);
+    }
+    Ok(reply)
 }
 
-fn enveloped(kind: Kind, entity: &Value, now: DateTime<Utc>) -> Value {
+/// Whether the reply to a write that was carried out is lost.
+pub(super) fn lose(world: &World, created: bool) -> bool {
+    world.change(|state| {
+        let switches = &mut state.grants_mut(Provider::Quickbooks).switches;
+        take_one(if created { &mut switches.lost_create_replies } else { &mut switches.lost_update_replies })
+    })
+}
+
+pub(super) fn enveloped(kind: Kind, entity: &Value, now: DateTime<Utc>) -> Value {
     json!({kind.name(): entity, "time": written(now)})
 }
 
 /// Lets a caller with a live token for this company do its work in one step.
-fn within(
+pub(super) fn within(
     world: &World,
     realm: &str,
     headers: &HeaderMap,
@@ -222,10 +184,13 @@ fn within(
             Ok(sight) => sight.company.to_owned(),
             Err(why) => return not_authenticated(why, now),
         };
+        let limited = state.grants(Provider::Quickbooks).switches.company_limits;
         let Some(books) = state.books.get_mut(realm).filter(|_| company == realm) else {
             return not_authorized(now);
         };
-        let done = if books.permission_lost {
+        let done = if limited && !books.calls.admit(now) {
+            Err(Fault::throttled())
+        } else if books.permission_lost {
             Err(Fault::no_permission())
         } else if books.subscription_lapsed {
             Err(Fault::lapsed())

@@ -96,11 +96,36 @@ impl Fault {
         Self { status: StatusCode::FORBIDDEN, kind: "AuthorizationFault", ..fault }
     }
 
-    pub(super) fn into_reply(self, now: DateTime<Utc>) -> Reply {
+    /// The company was called too often.
+    pub(super) fn throttled() -> Self {
+        let message = "message=ThrottleExceeded; errorCode=003001; statusCode=429";
+        let fault = Self::new("3001", message, "The request limit was reached. Try again later");
+        Self { status: StatusCode::TOO_MANY_REQUESTS, kind: "SERVICE", ..fault }
+    }
+
+    /// The document changed since the token that the call names.
+    pub(super) fn stale() -> Self {
+        let detail = "Stale Object Error : You and another user were working on this at the same time.";
+        Self::new("5010", "Stale Object Error", detail)
+    }
+
+    /// The document's money was deposited.
+    pub(super) fn deposited() -> Self {
+        let detail = "Deposited Transaction cannot be changed : This transaction has been deposited. If you want to \
+                      change or delete it, you must edit the deposit it appears on and remove it first.";
+        Self::new("6540", "Deposited Transaction cannot be changed", detail)
+    }
+
+    /// What stands under `Fault`.
+    pub(super) fn body(&self) -> Value {
         let error = json!({
             "Message": self.message, "Detail": self.detail, "code": self.code, "element": self.element,
         });
-        (self.status, json!({"Fault": {"Error": [error], "type": self.kind}, "time": written(now)}))
+        json!({"Error": [error], "type": self.kind})
+    }
+
+    pub(super) fn into_reply(self, now: DateTime<Utc>) -> Reply {
+        (self.status, json!({"Fault": self.body(), "time": written(now)}))
     }
 }
 

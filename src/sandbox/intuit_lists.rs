@@ -29,7 +29,7 @@ pub(super) fn customer(books: &Books, mut sent: Value) -> Result<Value, Fault> {
     sent["DisplayName"] = json!(display);
     default(&mut sent, "Active", json!(true));
     default(&mut sent, "Balance", json!(0));
-    default(&mut sent, "CurrencyRef", json!({"value": "USD", "name": "United States Dollar"}));
+    default(&mut sent, "CurrencyRef", json!({"value": books.home_currency}));
     Ok(sent)
 }
 
@@ -95,7 +95,7 @@ fn unique(books: &Books, kind: Kind, key: &str, name: &str, own_id: &Value) -> R
 mod tests {
     use chrono::DateTime;
 
-    use super::*;
+    use super::{super::ledger::Write, *};
 
     fn books() -> Books {
         Books::open("Fern & Fable", DateTime::UNIX_EPOCH)
@@ -106,7 +106,7 @@ mod tests {
         let mut books = books();
         let ada = customer(&books, json!({"GivenName": "Ada", "FamilyName": "Lovelace"})).unwrap();
         assert_eq!(ada["DisplayName"], "Ada Lovelace");
-        books.add(Kind::Customer, ada, None, DateTime::UNIX_EPOCH);
+        books.add(Kind::Customer, ada, Write::by_app(DateTime::UNIX_EPOCH, None));
         assert_eq!(customer(&books, json!({"DisplayName": "ada lovelace"})).unwrap_err().code, "6240");
     }
 

@@ -35,7 +35,10 @@ fn properties(kind: Kind) -> &'static [&'static str] {
             "Balance",
         ],
         Kind::Item => &["Name", "FullyQualifiedName", "Sku", "Type", "Active", "UnitPrice"],
-        Kind::SalesReceipt => &["DocNumber", "TxnDate", "TotalAmt", "Balance", "CustomerRef", "PaymentRefNum"],
+        Kind::Invoice => &["DocNumber", "TxnDate", "DueDate", "TotalAmt", "Balance", "CustomerRef"],
+        Kind::SalesReceipt | Kind::RefundReceipt => {
+            &["DocNumber", "TxnDate", "TotalAmt", "Balance", "CustomerRef", "PaymentRefNum"]
+        }
     }
 }
 

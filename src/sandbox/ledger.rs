@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::trouble::Trouble;
+use crate::provider::quickbooks::DocumentKind;
 
 /// One call of a token endpoint that named a grant type.
 #[derive(Clone, Debug, Serialize)]
@@ -66,23 +67,73 @@ pub enum Ending {
     Reused,
 }
 
-/// One sales receipt in a QuickBooks company.
+/// One document in a QuickBooks company.
 #[derive(Clone, Debug, Serialize)]
 pub struct Document {
     /// QuickBooks' id.
     pub id: String,
+    /// Which kind it is.
+    pub kind: DocumentKind,
     /// The number a bookkeeper sees.
     pub doc_number: Option<String>,
+    /// How often it was changed.
+    pub sync_token: String,
     /// What QuickBooks computed.
     pub total: Decimal,
+    /// Whether it was voided.
+    pub voided: bool,
     /// Display name of the customer, when there is one.
     pub customer_name: Option<String>,
     /// The memo.
     pub private_note: Option<String>,
-    /// The `requestid` it was created with.
+    /// The `requestid` it was created with; in a batch, the batch's and its own place in it.
     pub request_id: Option<String>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+    /// All that was done to it, the creation first.
+    pub writes: Vec<Write>,
     /// All of it, as QuickBooks would send it.
     pub raw: Value,
+}
+
+/// One thing that was done to a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Write {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub deed: Deed,
+    /// Who did it.
+    pub by: Writer,
+    /// The `requestid` of the call.
+    pub request_id: Option<String>,
+}
+
+/// What can be done to a document that stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deed {
+    /// It was made.
+    Created,
+    /// Its content was changed, or just touched.
+    Changed,
+    /// It was voided.
+    Voided,
+}
+
+/// Who can write into a company's books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Writer {
+    /// An app, through the API.
+    App,
+    /// A bookkeeper, in QuickBooks itself.
+    Person,
+}
+
+impl Write {
+    /// A creation through the API.
+    pub(super) fn by_app(at: DateTime<Utc>, request_id: Option<&str>) -> Self {
+        Self { at, deed: Deed::Created, by: Writer::App, request_id: request_id.map(str::to_owned) }
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     books::{Books, Kind},
+    intuit_write,
     ledger::{Document, Ending, TokenCall},
     mailbox::Mail,
     portal::{NewOrder, Portal},
@@ -107,6 +108,52 @@ impl World {
         self.with_books(realm, |books| books.closed_through = through)
     }
 
+    /// The company's own currency, and whether its documents may be in others.
+    pub fn set_currency(&self, realm: &str, home: &str, several: bool) -> bool {
+        self.with_books(realm, |books| {
+            home.clone_into(&mut books.home_currency);
+            books.several_currencies = several;
+        })
+    }
+
+    /// Where the company is: its country, in two letters, and its time zone, if it says so.
+    pub fn set_place(&self, realm: &str, country: &str, time_zone: Option<&str>) -> bool {
+        self.with_books(realm, |books| {
+            country.clone_into(&mut books.country);
+            books.time_zone = time_zone.map(str::to_owned);
+        })
+    }
+
+    /// A bookkeeper opens a document, lays these fields over it and saves, which moves its sync token, also when there
+    /// are none. `false` when there is no such document or QuickBooks would not take it so.
+    pub fn edit_document(&self, realm: &str, id: &str, fields: &Value) -> bool {
+        let now = self.clock.now();
+        self.change(|state| {
+            state.books.get_mut(realm).is_some_and(|books| intuit_write::by_hand(books, id, fields, now).is_ok())
+        })
+    }
+
+    /// A bookkeeper deletes a document. `false` when there is none.
+    pub fn delete_document(&self, realm: &str, id: &str) -> bool {
+        self.change(|state| {
+            let books = state.books.get_mut(realm);
+            books.is_some_and(|books| match books.document_by_id(id).map(|(kind, _)| kind) {
+                Some(kind) => {
+                    books.remove(kind, id);
+                    true
+                }
+                None => false,
+            })
+        })
+    }
+
+    /// The money of a document is deposited: it cannot be changed any more (fault 6540).
+    pub fn deposit_document(&self, realm: &str, id: &str) -> bool {
+        self.with_books(realm, |books| {
+            books.deposited.insert(id.to_owned());
+        })
+    }
+
     /// The portal is deleted, and everything in it.
     pub fn delete_portal(&self, hub_id: &str) -> bool {
         self.change(|state| state.portals.get_mut(hub_id).map(|portal| portal.deleted = true).is_some())
@@ -129,7 +176,7 @@ impl World {
 
 /// What really happened.
 impl World {
-    /// Every sales receipt in a company's books, in the order in which they were made.
+    /// Every document in a company's books, in the order in which they were made.
     pub fn documents(&self, realm: &str) -> Vec<Document> {
         self.see(|state| state.books.get(realm).map(Books::documents).unwrap_or_default())
     }

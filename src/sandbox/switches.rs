@@ -48,6 +48,10 @@ pub struct Switches {
     pub lost_token_replies: u32,
     /// The next so many creates are carried out, then the connection is cut without a reply.
     pub lost_create_replies: u32,
+    /// The same for changes, voids and deletions.
+    pub lost_update_replies: u32,
+    /// A company is called at most 10 times a second and 500 times a minute, its batch 40 times a minute (QuickBooks).
+    pub company_limits: bool,
     /// Refuses every client id and secret.
     pub invalid_client: bool,
     /// How long a token call takes to answer; its work is done on arrival.
@@ -141,6 +145,8 @@ impl Switches {
             retry_after: None,
             lost_token_replies: 0,
             lost_create_replies: 0,
+            lost_update_replies: 0,
+            company_limits: false,
             invalid_client: false,
             latency: Duration::ZERO,
             token_trouble: TokenTrouble::default(),

@@ -1,5 +1,6 @@
 //! The sandbox, driven as its users drive it: over HTTP and SMTP.
 
+mod documents;
 mod hubspot;
 mod mail;
 mod oauth;
