@@ -41,7 +41,7 @@ async fn what_was_created_or_changed_in_the_range_comes_in_and_nothing_else() {
     // Created before the range, changed in it; created in it, changed after it.
     app.advance(TimeDelta::hours(4));
     let edit = |id: &str| {
-        assert!(app.sandbox.edit_order(HUB, id, &[("hs_total_price".to_owned(), "10.00".to_owned())].into()))
+        assert!(app.sandbox.edit_order(HUB, id, &[("hs_total_price".to_owned(), "10.00".to_owned())].into()));
     };
     edit(&placed[0]);
     app.advance(TimeDelta::hours(10));

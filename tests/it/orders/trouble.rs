@@ -102,8 +102,8 @@ async fn a_broken_reply_lets_the_lane_wait_longer_each_time_and_keeps_its_order(
         assert_eq!(app.app.dispatch.round().await.unwrap().held, 1);
         let asked = u64::from(failures >= 2);
         assert_eq!(
-            app.sandbox.api_calls(Quickbooks) as u64,
-            before as u64 + 1 + asked,
+            app.sandbox.api_calls(Quickbooks),
+            before + 1 + asked,
             "only the first order knocks, and then it is asked whether the trouble is its own"
         );
         let longest = (15 << failures).min(900);

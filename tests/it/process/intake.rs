@@ -69,7 +69,7 @@ async fn a_range_is_brought_in_while_a_daemon_runs() {
 async fn json_lines_are_taken_but_for_the_bad_ones() {
     let (installation, database) = account_only().await;
     let mut text: String = (0..1_200).map(|n| cart_order(&format!("A{n}"), "10.00") + "\n").collect();
-    text.insert_str(0, "\u{feff}");
+    text.insert(0, '\u{feff}');
     text += &format!("\n{}\nnonsense\n{}\n", cart_order("B1", "1,50"), cart_order("B2", "2.50"));
     let said = installation.import("orders.jsonl", &text, &[]).await;
     assert_eq!(said.code, 3, "{}", said.stderr);
