@@ -29,7 +29,10 @@ use uuid::Uuid;
 
 use crate::{CLIENTS, town::Town};
 
-pub(crate) const BATCH: usize = 100;
+/// Orders of one turn of a lane.
+pub(crate) const BATCH: usize = 500;
+/// Orders that come in together.
+const PAGE: usize = 100;
 
 /// Says that every order was delivered.
 #[derive(Clone)]
@@ -111,7 +114,7 @@ impl Queue {
     pub(crate) async fn enqueue(&self, jobs: usize, lanes: usize) -> Duration {
         let pool = &self.town.app.pool;
         sqlx::query("truncate orders, order_attempts").execute(pool).await.unwrap();
-        let (each, batch) = (jobs / lanes, BATCH.min(jobs / lanes));
+        let (each, batch) = (jobs / lanes, PAGE.min(jobs / lanes));
         assert_eq!((each % batch, jobs % lanes), (0, 0));
         let begun = Instant::now();
         // All lanes grow side by side, as they do when a whole town shops.

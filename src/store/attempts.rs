@@ -12,7 +12,11 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Error, lanes, orders::Status};
+use super::{
+    Error,
+    lanes::{self, Leave},
+    orders::Status,
+};
 
 /// Writes down that these orders may be sent from now on, and keeps the lane's lease; `false` when the lane is no longer
 /// ours.
@@ -146,8 +150,8 @@ pub struct Ended {
     pub document_id: Option<String>,
 }
 
-/// Writes the attempts that have ended, settles their orders and clears the lane, in one statement; what was begun and is
-/// not among them was not sent. `false` when the lane went to somebody else meanwhile, who settles the orders.
+/// Writes the attempts that have ended, settles their orders and clears the lane, or gives it back, in one statement; what
+/// was begun and is not among them was not sent. `false` when the lane went to somebody else meanwhile, who settles the orders.
 ///
 /// # Errors
 /// Database trouble.
@@ -157,15 +161,22 @@ pub async fn finish(
     daemon: &str,
     ended: &[Ended],
     lease: Duration,
+    leave: Option<(Leave, DateTime<Utc>)>,
 ) -> Result<bool, Error> {
     fn column<'a, T>(ended: &'a [Ended], of: impl Fn(&'a Ended) -> T) -> Vec<T> {
         ended.iter().map(of).collect()
     }
+    let (resume_at, failures, not_before) = leave.map(|(leave, now)| leave.columns(now)).unwrap_or_default();
     let held = sqlx::query_scalar!(
         r#"with held as (
                update lanes
-               set under_way = null, under_way_since = null,
-                   lease_until = clock_timestamp() + make_interval(secs => $4)
+               set under_way = null, under_way_since = null, stuck_on = $22, stuck_tries = $23, stuck_since = $24,
+                   lease_until = case when $16 then null else clock_timestamp() + make_interval(secs => $4) end,
+                   leased_by = case when $16 then null else leased_by end,
+                   resume_at = case when not $16 then resume_at
+                                    when $17::timestamptz is null and arrivals <> $18 then $21 else $17 end,
+                   failures = case when $16 then $19 else failures end,
+                   not_before = case when $16 then $20 else not_before end
                where connection_id = $1 and fence = $2
                returning connection_id
            ), ended as (
@@ -201,7 +212,16 @@ pub async fn finish(
         &column(ended, |one| one.message.as_deref()) as &[Option<&str>],
         &column(ended, |one| one.remedy.as_deref()) as &[Option<&str>],
         &column(ended, |one| one.correlation_id.as_deref()) as &[Option<&str>],
-        &column(ended, |one| one.document_id.as_deref()) as &[Option<&str>]
+        &column(ended, |one| one.document_id.as_deref()) as &[Option<&str>],
+        leave.is_some(),
+        resume_at,
+        lane.arrivals,
+        failures,
+        not_before,
+        leave.map(|(_, now)| now),
+        lane.stuck_on,
+        lane.stuck_tries,
+        lane.stuck_since
     )
     .fetch_one(conn)
     .await?;

@@ -161,16 +161,23 @@ pub enum Leave {
     },
 }
 
+impl Leave {
+    /// When the lane is due again, its failures, and until when the provider wants it left alone.
+    pub(super) fn columns(self, now: DateTime<Utc>) -> (Option<DateTime<Utc>>, i32, Option<DateTime<Utc>>) {
+        match self {
+            Leave::Empty => (None, 0, None),
+            Leave::More => (Some(now), 0, None),
+            Leave::Pause { until, failures, asked } => (Some(until), failures, asked.then_some(until)),
+        }
+    }
+}
+
 /// Gives the lane back.
 ///
 /// # Errors
 /// Database trouble: the lease runs out by itself.
 pub async fn release(conn: &mut PgConnection, claim: &Claim, leave: Leave, now: DateTime<Utc>) -> Result<(), Error> {
-    let (resume_at, failures, not_before) = match leave {
-        Leave::Empty => (None, 0, None),
-        Leave::More => (Some(now), 0, None),
-        Leave::Pause { until, failures, asked } => (Some(until), failures, asked.then_some(until)),
-    };
+    let (resume_at, failures, not_before) = leave.columns(now);
     sqlx::query!(
         "update lanes
          set resume_at = case when $3::timestamptz is null and arrivals <> $4 then $6 else $3 end,

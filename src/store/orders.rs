@@ -231,13 +231,14 @@ pub async fn next(conn: &mut PgConnection, account_id: Uuid, limit: i64) -> Resu
                   o.attempts > 0 and exists (
                       select from order_attempts t where t.order_id = o.id
                       and (t.outcome is null or t.outcome = 'unknown')) as "unsettled!",
-                  exists (
-                      select from orders l where l.source_id = o.source_id and l.external_id = o.external_id
-                      and l.position > o.position) as "replaced!",
-                  exists (
-                      select from orders e where e.source_id = o.source_id and e.external_id = o.external_id
-                      and e.position < o.position and e.status in ('posted', 'queued')) as "has_earlier!"
-           from orders o where o.account_id = $1 and o.status = 'queued' order by o.position limit $2"#,
+                  coalesce(r.later, false) as "replaced!", coalesce(r.earlier, false) as "has_earlier!"
+           from orders o
+           -- Both questions with one look at the order's other revisions.
+           cross join lateral (
+               select bool_or(v.position > o.position) as later,
+                      bool_or(v.position < o.position and v.status in ('posted', 'queued')) as earlier
+               from orders v where v.source_id = o.source_id and v.external_id = o.external_id) r
+           where o.account_id = $1 and o.status = 'queued' order by o.position limit $2"#,
         account_id,
         limit
     )

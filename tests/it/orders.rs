@@ -3,6 +3,7 @@
 mod api;
 mod daemons;
 mod filters;
+mod lanes;
 mod portals;
 mod receipts;
 mod refusals;

@@ -34,14 +34,6 @@ pub(super) struct Turn<'a, P> {
     pub(super) asked: bool,
 }
 
-/// How a handful, or one order of it, ended.
-enum Step {
-    Next,
-    Leave(Leave),
-    /// Somebody else works this lane now.
-    Lost,
-}
-
 /// How one order ended, and whether the turn ends with it.
 type Judged = (Ended, Option<Leave>);
 
@@ -50,7 +42,7 @@ impl<'a, P: Poster> Turn<'a, P> {
         Self { dispatch, lane, report: Report::default(), evidence: Evidence::default(), asked: false }
     }
 
-    /// Works a batch off; `None` when the lane went to somebody else.
+    /// Works a batch off; `None` when the lane is given back already, or went to somebody else.
     pub(super) async fn work(&mut self, batch: usize) -> Result<Option<Leave>, store::Error> {
         let mut waiting = {
             let mut conn = self.dispatch.pool.acquire().await?;
@@ -67,6 +59,7 @@ impl<'a, P: Poster> Turn<'a, P> {
         }
         let more = waiting.len() > batch;
         waiting.truncate(batch);
+        let through = if more { Leave::More } else { Leave::Empty };
         let mut session = match self.dispatch.poster.open(&self.lane).await {
             Ok(session) => session,
             Err(Unavailable::Store(error)) => return Err(error),
@@ -85,15 +78,12 @@ impl<'a, P: Poster> Turn<'a, P> {
                 rest = rest.get(1..).unwrap_or_default();
                 continue;
             }
-            let (handful, _) = rest.split_at(self.handful(rest));
-            let (sent, step) = self.deliver(&mut session, handful).await?;
-            match step {
-                Step::Next => rest = rest.get(sent..).unwrap_or_default(),
-                Step::Leave(leave) => return Ok(Some(leave)),
-                Step::Lost => return Ok(None),
-            }
+            let (handful, behind) = rest.split_at(self.handful(rest));
+            let last = behind.is_empty().then_some(through);
+            let Some(sent) = self.deliver(&mut session, handful, last).await? else { return Ok(None) };
+            rest = rest.get(sent..).unwrap_or_default();
         }
-        Ok(Some(if more { Leave::More } else { Leave::Empty }))
+        Ok(Some(through))
     }
 
     /// How many of these are begun together.
@@ -103,37 +93,46 @@ impl<'a, P: Poster> Turn<'a, P> {
         self.dispatch.pace.handful().min(together + 1)
     }
 
-    /// Begins a handful, posts it one by one, and writes how it ended; says how many were sent.
-    async fn deliver(&mut self, session: &mut P::Session, handful: &[Waiting]) -> Result<(usize, Step), store::Error> {
+    /// Begins a handful, posts it one by one, and writes how it ended, all in the lane's own row or beside it. Says how many
+    /// were sent; `None` when the turn is over: the lane was given back with the last word, or is somebody else's.
+    async fn deliver(
+        &mut self,
+        session: &mut P::Session,
+        handful: &[Waiting],
+        last: Option<Leave>,
+    ) -> Result<Option<usize>, store::Error> {
         let dispatch = self.dispatch;
+        let (clock, lease) = (&dispatch.keeper.clock, dispatch.config.lease);
         let ids: Vec<_> = handful.iter().map(|order| order.id).collect();
         let ours = {
             let mut conn = dispatch.pool.acquire().await?;
-            let now = dispatch.keeper.clock.now();
-            attempts::begin(&mut conn, &self.lane, &ids, dispatch.config.lease, now).await?
+            attempts::begin(&mut conn, &self.lane, &ids, lease, clock.now()).await?
         };
         if !ours {
-            return Ok((0, Step::Lost));
+            return Ok(None);
         }
         let begun = Instant::now();
         let mut ended = Vec::with_capacity(handful.len());
-        let mut step = Step::Next;
+        let mut leave = None;
         for order in handful {
             if !ended.is_empty() && (Pace::is_over(begun.elapsed()) || dispatch.stopping.is_cancelled()) {
                 break;
             }
-            let (one, leave) = self.one(session, order).await?;
+            let (one, stop) = self.one(session, order).await?;
             dispatch.metrics.count_attempt(one.outcome.as_str());
             ended.push(one);
-            if let Some(leave) = leave {
-                step = Step::Leave(leave);
+            if stop.is_some() {
+                leave = stop;
                 break;
             }
         }
         dispatch.pace.learn(ended.len(), begun.elapsed());
+        let leave = leave.or(last.filter(|_| ended.len() == handful.len()));
+        self.report.held = u32::from(matches!(leave, Some(Leave::Pause { .. })));
+        let parting = leave.map(|leave| (leave, clock.now()));
         let mut conn = dispatch.pool.acquire().await?;
-        let ours = attempts::finish(&mut conn, &self.lane, &dispatch.daemon, &ended, dispatch.config.lease).await?;
-        Ok((ended.len(), if ours { step } else { Step::Lost }))
+        let ours = attempts::finish(&mut conn, &self.lane, &dispatch.daemon, &ended, lease, parting).await?;
+        Ok((ours && leave.is_none()).then_some(ended.len()))
     }
 
     async fn one(&mut self, session: &mut P::Session, order: &Waiting) -> Result<Judged, store::Error> {
