@@ -46,7 +46,10 @@ impl<P: Poster> Turn<'_, P> {
             (Some(id), Some(since)) if id == order.id => (self.lane.stuck_tries.saturating_add(1), since),
             _ => (1, now),
         };
-        if tries >= ASK_FROM {
+        let config = &self.dispatch.config;
+        let long = TimeDelta::from_std(config.give_up_earliest).unwrap_or(TimeDelta::MAX);
+        let last = u32::try_from(tries).unwrap_or(0) >= config.give_up_after && now - since >= long;
+        if tries >= ASK_FROM || last {
             match self.dispatch.poster.look_up(&self.lane, session, order).await {
                 Ok(None) | Err(Trouble::Replaced) => self.evidence.answered(),
                 Ok(Some(posted)) => return Ok(Stuck::Posted(posted)),
@@ -59,9 +62,7 @@ impl<P: Poster> Turn<'_, P> {
             }
         }
         (self.lane.stuck_on, self.lane.stuck_tries, self.lane.stuck_since) = (Some(order.id), tries, Some(since));
-        let config = &self.dispatch.config;
-        let long = TimeDelta::from_std(config.give_up_earliest).unwrap_or(TimeDelta::MAX);
-        if u32::try_from(tries).unwrap_or(0) < config.give_up_after || now - since < long {
+        if !last {
             return Ok(Stuck::No);
         }
         Ok(Stuck::Parked {
