@@ -391,7 +391,7 @@ async fn an_order_that_is_settled_without_a_try_does_not_use_up_the_canary() {
     let (app, _) = TestApp::connected().await;
     let id = app.place(order("A-1", 1_000));
     app.app.intake.round().await.unwrap();
-    app.edit(&id, &[("hs_shipping_cost", "5.00")]);
+    app.edit(&id, &[("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")]);
     app.advance(minutes(6));
     app.app.intake.round().await.unwrap();
     assert_eq!(app.statuses(&id).await.len(), 2);
