@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use sqlx::PgPool;
+use tokio::task::JoinSet;
 
 const BATCH: i64 = 100;
 
@@ -26,10 +26,11 @@ pub(crate) async fn drain(pool: &PgPool, jobs: usize) -> Duration {
     sqlx::query(fill).bind(i64::try_from(jobs).unwrap()).execute(pool).await.unwrap();
     sqlx::query("vacuum analyze floor_jobs").execute(pool).await.unwrap();
     let begun = Instant::now();
-    let clients: Vec<_> = (0..crate::CLIENTS).map(|_| tokio::task::spawn(client(pool.clone()))).collect();
-    for ended in join_all(clients).await {
-        ended.unwrap();
+    let mut clients = JoinSet::new();
+    for _ in 0..crate::CLIENTS {
+        clients.spawn(client(pool.clone()));
     }
+    clients.join_all().await;
     let elapsed = begun.elapsed();
     let left: i64 =
         sqlx::query_scalar("select count(*) from floor_jobs where state <> 'done'").fetch_one(pool).await.unwrap();
