@@ -284,10 +284,11 @@ impl Intake {
         if !intakes::advance(&mut tx, claim, modified_to, self.config.lease).await? {
             return Err(Trouble::LostLease);
         }
-        let received = orders::receive(&mut tx, claim.account_id, claim.connection_id, new, now).await?;
-        if !received.is_empty() {
+        // Lanes before orders, as the dispatch locks them.
+        if !new.is_empty() {
             lanes::wake(&mut tx, claim.account_id, now).await?;
         }
+        let received = orders::receive(&mut tx, claim.account_id, claim.connection_id, new, now).await?;
         tx.commit().await?;
         Ok(received.len() as u64)
     }

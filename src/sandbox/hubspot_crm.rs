@@ -139,7 +139,7 @@ pub(super) async fn batch_read(
         let errors = (!missing.is_empty()).then(|| {
             let name = shelf.name();
             json!({
-                "status": "error", "category": "OBJECT_NOT_FOUND", "context": {"ids": missing},
+                "status": "error", "category": "OBJECT_NOT_FOUND", "context": {"ids": missing}, "errors": [], "links": {},
                 "message": format!("Could not get some {name} objects, they may be deleted or not exist. Check that ids are valid."),
             })
         });
@@ -169,11 +169,13 @@ pub(super) async fn associations(
                     "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND",
                     "message": format!("No {} is associated with {} {id}.", to.name(), from.name()),
                     "context": {"fromObjectId": [id], "fromObjectType": [from.name()], "toObjectType": [to.name()]},
+                    "errors": [], "links": {},
                 }));
                 continue;
             }
-            let types = json!([{"category": "HUBSPOT_DEFINED", "typeId": kind, "label": null}]);
-            let links: Vec<_> = links.iter().map(|to| json!({"toObjectId": to, "associationTypes": types})).collect();
+            let types = json!([{"category": "HUBSPOT_DEFINED", "typeId": kind}]);
+            let links: Vec<_> =
+                links.iter().map(|to| json!({"toObjectId": to.to_string(), "associationTypes": types})).collect();
             found.push(json!({"from": {"id": id}, "to": links}));
         }
         Ok(batch_reply(found, errors, now))

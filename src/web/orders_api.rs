@@ -180,8 +180,8 @@ impl IntoResponse for Problem {
             }
             Self::Store(cause) => {
                 let cause_text = crate::telemetry::chain(&cause);
-                let status = if cause.is_away() {
-                    warn!(error = cause_text, "orders cannot be taken in while the database is away");
+                let status = if cause.may_pass() {
+                    warn!(error = cause_text, "orders cannot be taken in now");
                     StatusCode::SERVICE_UNAVAILABLE
                 } else {
                     error!(error = cause_text, "orders could not be taken in");

@@ -9,6 +9,7 @@ mod alerts;
 mod by_hand;
 mod causes;
 mod config;
+mod conformance;
 mod connect;
 mod fence;
 mod keeper;

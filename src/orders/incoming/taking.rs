@@ -33,8 +33,12 @@ pub async fn take(
     now: DateTime<Utc>,
 ) -> Result<Vec<Fate>, store::Error> {
     let mut fates = vec![Fate::Unchanged; incoming.len()];
+    if incoming.is_empty() {
+        return Ok(fates);
+    }
     let mut tx = conn.begin().await?;
-    let mut woken = false;
+    // Lanes before orders, as the dispatch locks them.
+    lanes::wake(&mut tx, account_id, now).await?;
     for (source, batches) in batches(incoming) {
         let source_id = sources::named(&mut tx, account_id, &source, now).await?;
         sources::hold(&mut tx, source_id).await?;
@@ -44,7 +48,6 @@ pub async fn take(
             let (places, mut batch): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
             batch.iter_mut().for_each(|order| order.modified_at = at);
             let received = orders::receive(&mut tx, account_id, source_id, &batch, now).await?;
-            woken |= !received.is_empty();
             let received: HashMap<_, _> =
                 received.into_iter().map(|order| (order.external_id, order.changed)).collect();
             for (place, order) in places.into_iter().zip(&batch) {
@@ -56,9 +59,6 @@ pub async fn take(
                 fates[place] = fate;
             }
         }
-    }
-    if woken {
-        lanes::wake(&mut tx, account_id, now).await?;
     }
     tx.commit().await?;
     Ok(fates)

@@ -176,10 +176,8 @@ async fn store_beside(pool: &PgPool, range: Range, new: &[orders::NewOrder], now
     }
     let mut tx = pool.begin().await?;
     intakes::hold(&mut tx, range.connection_id).await?;
+    lanes::wake(&mut tx, range.account_id, now).await?;
     let received = orders::receive(&mut tx, range.account_id, range.connection_id, new, now).await?;
-    if !received.is_empty() {
-        lanes::wake(&mut tx, range.account_id, now).await?;
-    }
     tx.commit().await?;
     Ok(received.len() as u64)
 }

@@ -59,6 +59,47 @@ async fn a_bulk_import_in_one_millisecond_is_all_taken_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn more_than_a_search_can_page_through_is_all_taken_in() {
+    let (app, _) = TestApp::connected().await;
+    let placed = (0..10_250).map(|n| {
+        // The first six thousand fall into one millisecond.
+        app.advance(TimeDelta::milliseconds(i64::from(n >= 6_000)));
+        app.place(NewOrder::default())
+    });
+    let placed: Vec<_> = placed.collect();
+    assert_eq!(app.app.intake.round().await.unwrap().received, 10_250);
+    assert_eq!(stored(&app).await, placed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_changes_while_the_round_reads_on_is_not_overlooked() {
+    let (app, _) = TestApp::connected_with(&[("orders.overlap", "0s")]).await;
+    app.rounds().await;
+    app.advance(minutes(6));
+    let first = app.place(bare("#first"));
+    for n in 0..650 {
+        app.advance(TimeDelta::milliseconds(1));
+        app.place(bare(&format!("#{n}")));
+    }
+    // Edited when the first page is stored: it comes again at the end of the round, or in the next one.
+    let round = app.app.intake.round();
+    let edited = async {
+        let until = async || app.count("select count(*) from orders").await > 0;
+        while !until().await {
+            tokio::task::yield_now().await;
+        }
+        app.edit(&first, &[("hs_total_price", "12.00")]);
+        app.advance(minutes(1));
+        app.place(bare("#last"));
+    };
+    let (round, ()) = tokio::join!(round, edited);
+    round.unwrap();
+    app.advance(minutes(6));
+    app.app.intake.round().await.unwrap();
+    assert_eq!(app.revisions(&first).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_runs_behind_delays_an_order_and_loses_none() {
     let (app, _) = TestApp::connected().await;
     app.sandbox.switch(Hubspot, |switches| switches.indexing_delay = Duration::from_secs(500));

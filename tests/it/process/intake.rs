@@ -76,7 +76,11 @@ async fn json_lines_are_taken_but_for_the_bad_ones() {
     for words in ["line 1202 (order B1): lines[0].price: \"1,50\" is no amount", "line 1203: ", "1,203 orders read"] {
         assert!(said.stderr.contains(words), "{words}\n{}", said.stderr);
     }
-    assert!(said.stdout.contains("1,203 orders read: 1,201 taken, 0 changed, 0 there already, 2 refused"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("1,203 orders read: 1,201 taken, 0 changed, 0 there already, 2 refused"),
+        "{}",
+        said.stdout
+    );
     assert_eq!(number(&database, "select count(*) from orders where status = 'queued'").await, 1_201);
 
     let corrected = text.replace("1,50", "1.50").replace("nonsense\n", "");
@@ -118,7 +122,11 @@ async fn csv_has_a_row_for_every_line_of_an_order() {
     for ((line, field), (found_line, found_field)) in expected.into_iter().zip(bad) {
         assert_eq!((&json!(line), &json!(field)), (found_line, found_field), "{summary}");
     }
-    assert!(said.stderr.contains("line 7 (order 1004): row: line 7: it has 10 cells under 9 columns"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("line 7 (order 1004): row: line 7: it has 10 cells under 9 columns"),
+        "{}",
+        said.stderr
+    );
     let content: Value = {
         use sqlx::Connection as _;
         let mut conn = sqlx::PgConnection::connect_with(&database).await.unwrap();
@@ -128,7 +136,8 @@ async fn csv_has_a_row_for_every_line_of_an_order() {
     assert_eq!(content["lines"].as_array().unwrap().len(), 2, "{content}");
     assert_eq!(content["lines"][1]["name"], "Map, folded");
 
-    let semicolons = "external_id;placed_at;currency;total;line_name;line_amount\n2001;2026-01-09;EUR;9.50;Guide;9.50\n";
+    let semicolons =
+        "external_id;placed_at;currency;total;line_name;line_amount\n2001;2026-01-09;EUR;9.50;Guide;9.50\n";
     let mut command = installation.command(&["order", "import", "-", "--account", ACCOUNT, "--json"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), semicolons.as_bytes()).unwrap();
