@@ -34,16 +34,16 @@ struct Call {
 }
 
 /// Hands calls on to the sandbox and keeps them.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Relay {
+    client: reqwest::Client,
     to: Arc<Mutex<Option<Url>>>,
     calls: Arc<Mutex<Vec<Call>>>,
 }
 
 async fn relay(State(relay): State<Relay>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let to = relay.to.lock().unwrap().clone().expect("the sandbox is known");
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let mut request = client.request(method.clone(), to.join(uri.path()).unwrap());
+    let mut request = relay.client.request(method.clone(), to.join(uri.path()).unwrap());
     for name in [header::AUTHORIZATION, header::CONTENT_TYPE] {
         if let Some(value) = headers.get(&name) {
             request = request.header(name, value);
@@ -66,7 +66,9 @@ async fn relay(State(relay): State<Relay>, method: Method, uri: Uri, headers: He
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_and_replies_are_those_of_the_published_specifications() {
-    let (door, listener) = (Relay::default(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let (door, listener) =
+        (Relay { client, to: Arc::default(), calls: Arc::default() }, TcpListener::bind("127.0.0.1:0").await.unwrap());
     let api_url = format!("http://{}/hubspot", listener.local_addr().unwrap());
     let service = Router::new().fallback(async |state: State<Relay>, request: Request| {
         let (parts, body) = request.into_parts();
