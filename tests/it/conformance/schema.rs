@@ -1,4 +1,4 @@
-//! As much of OpenAPI 3.0 as HubSpot's specifications use. A request may hold nothing that is not specified; a reply may, as
+//! As much of `OpenAPI` 3.0 as HubSpot's specifications use. A request may hold nothing that is not specified; a reply may, as
 //! HubSpot's real ones do.
 
 use chrono::DateTime;
