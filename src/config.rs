@@ -37,7 +37,7 @@ pub use self::{
     intake::Filters,
     keeper::Keeper,
     log::{Log, LogFormat},
-    orders::Orders,
+    orders::{OnCancel, OnRefund, Orders},
     outage::Outage,
     problem::{Place, Problem, Problems},
     providers::{Environment, ProviderConfig, Providers},

@@ -23,6 +23,9 @@ pub mod dispatch;
 /// One order's way to its document.
 mod posting;
 
+/// What an edit, a cancellation or a refund does to a document.
+pub mod changes;
+
 /// Customers and items in QuickBooks: recalled, found or created.
 mod names;
 

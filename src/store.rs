@@ -47,6 +47,8 @@ pub mod orders;
 
 /// Every attempt to post an order.
 pub mod attempts;
+/// What we last wrote into QuickBooks for each order.
+pub mod documents;
 
 /// Customers, items and accounts once found in a company.
 pub mod quickbooks_names;

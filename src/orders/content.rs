@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::changes;
 use crate::{
     provider::hubspot::{Contact, LineItem, OrderRecord},
     store::orders::NewOrder,
@@ -42,6 +43,12 @@ pub struct Content {
     /// Line items that the order names and HubSpot did not hand out.
     #[serde(default)]
     pub unread_lines: usize,
+    /// Whether the order was called off. Not written while it stands, so that its revision stays what it was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancelled: bool,
+    /// How much of the money went back, over all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded: Option<Decimal>,
 }
 
 /// Who bought.
@@ -108,6 +115,8 @@ impl Content {
             customer: (known || customer.company.is_some()).then_some(customer),
             lines: lines.iter().map(|line| Line::read(line)).collect(),
             unread_lines,
+            cancelled: changes::cancelled(&order.properties),
+            refunded: changes::refunded(&order.properties, money("hs_total_price")),
         }
     }
 

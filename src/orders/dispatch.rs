@@ -24,13 +24,13 @@ use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info};
 
 pub use self::poster::{Poster, ToQuickbooks};
 pub use super::posting::{Posted, Trouble};
 
 use self::{pace::Pace, turn::Turn};
-use super::Parts;
+use super::{Parts, posting::REPLACED};
 use crate::{
     config,
     crew::Crew,
@@ -44,9 +44,6 @@ use crate::{
     },
     telemetry::Metrics,
 };
-
-/// What is said of an order that was edited before it had a document.
-const REPLACED: &str = "a later revision of this order took its place";
 
 /// Posts orders. Cheap to clone.
 #[derive(Clone)]
@@ -252,22 +249,13 @@ impl<P: Poster> Dispatch<P> {
         Ok(report)
     }
 
-    /// An order that may not be sent: replaced by a later revision, or changed after its document was made.
+    /// An order that need not be sent: replaced by a later revision.
     async fn settle_without_a_try(&self, order: &Waiting) -> Result<bool, store::Error> {
+        if !order.replaced || order.unsettled {
+            return Ok(false);
+        }
         let mut conn = self.pool.acquire().await?;
-        if order.replaced && !order.unsettled {
-            orders::settle(&mut conn, order.id, Status::Superseded, REPLACED, None).await?;
-            return Ok(true);
-        }
-        if order.has_earlier
-            && let Some(number) = orders::posted_before(&mut conn, order.id).await?
-        {
-            let words = format!("the order was changed in HubSpot after its document {number} was made");
-            let remedy = format!("change sales receipt {number} in QuickBooks by hand");
-            orders::settle(&mut conn, order.id, Status::Parked, &words, Some(&remedy)).await?;
-            warn!(order_id = %order.id, document_number = number, "order parked: it changed after it was posted");
-            return Ok(true);
-        }
-        Ok(false)
+        orders::settle(&mut conn, order.id, Status::Superseded, REPLACED, None).await?;
+        Ok(true)
     }
 }

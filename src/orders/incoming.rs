@@ -201,6 +201,8 @@ fn content(order: Order, external_id: &str) -> Result<Content, Refused> {
         who.email.is_some() || who.given_name.is_some() || who.family_name.is_some() || who.company.is_some()
     };
     Ok(Content {
+        cancelled: false,
+        refunded: None,
         name: printable(order.name.as_deref()).unwrap_or_else(|| external_id.to_owned()),
         external_number: Some(external_id.to_owned()),
         placed_on: Some(placed_on),

@@ -209,6 +209,8 @@ mod tests {
             lines,
             discount: None,
             unread_lines: 0,
+            cancelled: false,
+            refunded: None,
         }
     }
 

@@ -1,29 +1,43 @@
 //! One order's way to its document. Every try carries the same request id and the same document number; after a try whose
-//! outcome nobody knows, QuickBooks is asked for the document before anything is posted again.
+//! outcome nobody knows, QuickBooks is asked for the document before anything is posted again. What a later revision does
+//! to a document that stands is decided in `changes`.
 
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, pool::PoolConnection};
 use tracing::info;
+use uuid::Uuid;
 
 use super::{
+    changes::{Change, Wish},
     content::Content,
     mapping::{self, ExtraItems},
     names::{self, Names},
 };
 use crate::{
-    config,
+    clock::Clock,
+    config, failpoint,
     keeper::access::LiveToken,
     provider::{
         Failure, Verdict,
-        quickbooks::{self, DocumentKind},
+        quickbooks::{self, DocumentBody, DocumentKind},
     },
-    store::{self, attempts::Outcome, lanes, orders::Waiting, quickbooks_names},
+    store::{self, attempts::Outcome, documents, lanes, orders::Waiting, quickbooks_names},
 };
 
 /// Intuit's code for a reference to something that is gone.
 const STALE_REFERENCE: &str = "2500";
 
+/// What is said of an order that was edited before it had a document.
+pub(super) const REPLACED: &str = "a later revision of this order took its place";
+
+/// What is said of an order that was called off before it had a document.
+const CANCELLED: &str = "the order was cancelled before it had a document";
+
+/// The kind of documents that orders become.
+const KIND: DocumentKind = DocumentKind::SalesReceipt;
+
 /// What an order needs on its way.
 pub(super) struct Post<'a> {
+    pub(super) clock: &'a Clock,
     pub(super) pool: &'a PgPool,
     pub(super) api: quickbooks::Api<'a>,
     pub(super) config: &'a config::Orders,
@@ -52,8 +66,8 @@ pub enum Trouble {
         /// The refusal, if there was one.
         failure: Option<Box<Failure>>,
     },
-    /// It has no document and a later revision took its place.
-    Replaced,
+    /// It has no document and needs none, for this reason.
+    Moot(&'static str),
     /// QuickBooks did not do it; the verdict says what follows.
     Provider(Failure),
     /// The database did not answer.
@@ -66,6 +80,12 @@ impl From<names::Trouble> for Trouble {
             names::Trouble::Provider(failure) => failure.into(),
             names::Trouble::Store(error) => Self::Store(error),
         }
+    }
+}
+
+impl From<store::Error> for Trouble {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
     }
 }
 
@@ -100,41 +120,87 @@ impl Post<'_> {
                     .to_owned(),
             failure: None,
         })?;
-        if order.unsettled {
-            match self.existing(live).await? {
-                Some(document) => return self.adopt(document),
-                None if order.replaced => return Err(Trouble::Replaced),
-                None => {}
-            }
-        }
-        match self.post(live, &content).await {
+        match self.go(live, &content).await {
             // What is remembered may be gone in QuickBooks: forget it all and look again, once.
             Err(Trouble::Parked { failure: Some(failure), .. }) if failure.code.as_deref() == Some(STALE_REFERENCE) => {
                 self.forget_names().await.map_err(Trouble::Store)?;
-                self.post(live, &content).await
+                self.go(live, &content).await
             }
             other => other,
         }
     }
 
-    /// Whether an earlier try made the document; posts nothing.
+    /// Whether an earlier try made or changed the document as this revision says; writes nothing to QuickBooks.
     pub(super) async fn look_up(&self, live: &LiveToken) -> Result<Option<Posted>, Trouble> {
-        self.existing(live).await?.map(|document| self.adopt(document)).transpose()
+        match self.existing(live).await? {
+            // What stands there is an earlier revision's.
+            Some(document) if self.order.has_earlier && !document.carries(&self.order.request_id.to_string()) => {
+                Ok(None)
+            }
+            Some(document) => Ok(Some(self.adopt(&document).await?)),
+            None => Ok(None),
+        }
     }
 
-    async fn post(&self, live: &LiveToken, content: &Content) -> Result<Posted, Trouble> {
+    async fn go(&self, live: &LiveToken, content: &Content) -> Result<Posted, Trouble> {
         let order = self.order;
+        // Whoever comes first and was never tried has no document, nor has anybody before it.
+        let (mut sale, mut refunds) =
+            if order.has_earlier || order.attempts > 0 { self.documents().await? } else { (None, Vec::new()) };
+        let mut made = None;
+        if sale.is_none() {
+            made = Some(self.first(live, content).await?);
+            if order.has_earlier || Wish::of(content) != Wish::Stand {
+                (sale, refunds) = self.documents().await?;
+            }
+        }
+        let Some(sale) = sale else {
+            return made.ok_or(Trouble::Moot(REPLACED));
+        };
+        let document_id = sale.document_id.clone().unwrap_or_default();
+        let written = Change { post: self, live, content, sale, refunds }.carry_out().await?;
+        let posted = written || made.is_some_and(|made| made.outcome == Outcome::Posted);
+        Ok(Posted { document_id, outcome: if posted { Outcome::Posted } else { Outcome::Adopted } })
+    }
+
+    /// The order's first document: found from an earlier try, or made.
+    async fn first(&self, live: &LiveToken, content: &Content) -> Result<Posted, Trouble> {
+        if self.order.unsettled {
+            match self.existing(live).await? {
+                Some(document) => return self.adopt(&document).await,
+                None if self.order.replaced => return Err(Trouble::Moot(REPLACED)),
+                None => {}
+            }
+        }
+        if Wish::of(content) == Wish::Void {
+            return Err(Trouble::Moot(CANCELLED));
+        }
+        let body = self.body(live, content, &self.note(content)).await?;
+        let request_id = self.order.request_id.to_string();
+        let made = self.api.create_document(&live.token, &self.lane.company_id, KIND, &body, &request_id).await;
+        failpoint::reach("create_answered");
+        match made {
+            Ok(document) => {
+                self.keep(&document, KIND, self.order.id, true).await?;
+                failpoint::reach("create_kept");
+                Ok(Posted { document_id: document.id, outcome: Outcome::Posted })
+            }
+            Err(failure) if failure.code.as_deref() == Some("6140") => match self.existing(live).await? {
+                Some(document) => self.adopt(&document).await,
+                None => Err(failure.into()),
+            },
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// What the document says.
+    pub(super) async fn body(&self, live: &LiveToken, content: &Content, note: &str) -> Result<DocumentBody, Trouble> {
         let extra = ExtraItems { shipping: &self.config.shipping_item, tax: &self.config.tax_item };
         let entries = mapping::entries(content, extra)?;
-        let names = Names {
-            pool: self.pool,
-            api: self.api,
-            access: &live.token,
-            connection_id: self.lane.connection_id,
-            realm: &self.lane.company_id,
-            request_id: order.request_id,
-        };
-        if let Some(home) = names.home_currency().await? {
+        let names = self.names(live);
+        if content.currency.is_some()
+            && let Some(home) = names.home_currency().await?
+        {
             mapping::check_currency(content, &home)?;
         }
         let customer_id = match &content.customer {
@@ -145,36 +211,80 @@ impl Post<'_> {
         for (position, entry) in entries.iter().enumerate() {
             item_ids.push(names.item(&entry.item, position, &self.config.income_account).await?);
         }
-        let note = self.note(content);
-        let receipt =
-            mapping::receipt(content, &entries, &item_ids, customer_id.as_deref(), &order.document_number, &note);
-        let request_id = order.request_id.to_string();
-        let made = self
-            .api
-            .create_document(&live.token, &self.lane.company_id, DocumentKind::SalesReceipt, &receipt, &request_id)
-            .await;
-        match made {
-            Ok(document) => Ok(Posted { document_id: document.id, outcome: Outcome::Posted }),
-            Err(failure) if failure.code.as_deref() == Some("6140") => match self.existing(live).await? {
-                Some(document) => self.adopt(document),
-                None => Err(failure.into()),
-            },
-            Err(failure) => Err(failure.into()),
+        let number = &self.order.document_number;
+        Ok(mapping::receipt(content, &entries, &item_ids, customer_id.as_deref(), number, note))
+    }
+
+    pub(super) fn names<'n>(&'n self, live: &'n LiveToken) -> Names<'n> {
+        Names {
+            pool: self.pool,
+            api: self.api,
+            access: &live.token,
+            connection_id: self.lane.connection_id,
+            realm: &self.lane.company_id,
+            request_id: self.order.request_id,
+        }
+    }
+
+    pub(super) async fn conn(&self) -> Result<PoolConnection<Postgres>, store::Error> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// The order's sale and its refunds.
+    pub(super) async fn documents(&self) -> Result<(Option<documents::Document>, Vec<documents::Document>), Trouble> {
+        let all = documents::of_order(&mut *self.conn().await?, self.order.id).await?;
+        let (mut sales, refunds): (Vec<_>, Vec<_>) = all.into_iter().partition(|document| document.part == 0);
+        Ok((sales.pop(), refunds))
+    }
+
+    /// Keeps that the sale has the content of this revision; what stands there is only `known` to be ours when nobody
+    /// else can have changed it since.
+    pub(super) async fn keep(
+        &self,
+        stands: &quickbooks::Document,
+        kind: DocumentKind,
+        revision: Uuid,
+        known: bool,
+    ) -> Result<(), Trouble> {
+        let fingerprint = known.then(|| stands.fingerprint());
+        let written = self.written(stands, fingerprint.as_deref());
+        let connection_id = self.lane.connection_id;
+        Ok(documents::keep_sale(&mut *self.conn().await?, revision, connection_id, kind, &written).await?)
+    }
+
+    pub(super) fn written<'w>(
+        &self,
+        stands: &'w quickbooks::Document,
+        fingerprint: Option<&'w str>,
+    ) -> documents::Written<'w> {
+        documents::Written {
+            document_id: &stands.id,
+            sync_token: fingerprint.map(|_| stands.sync_token.as_str()),
+            fingerprint,
+            total: stands.total,
+            at: self.clock.now(),
         }
     }
 
     async fn existing(&self, live: &LiveToken) -> Result<Option<quickbooks::Document>, Failure> {
         let number = &self.order.document_number;
-        self.api.document_by_number(&live.token, &self.lane.company_id, DocumentKind::SalesReceipt, number).await
+        self.api.document_by_number(&live.token, &self.lane.company_id, KIND, number).await
     }
 
-    /// A document under our number is ours only if it carries our request id: somebody may have used the number by hand.
-    fn adopt(&self, document: quickbooks::Document) -> Result<Posted, Trouble> {
-        let marked =
-            document.private_note.as_deref().is_some_and(|note| note.contains(&self.order.request_id.to_string()));
-        if marked {
+    /// A document under our number is ours only if it carries the request id of a revision of this order: somebody may
+    /// have used the number by hand.
+    async fn adopt(&self, document: &quickbooks::Document) -> Result<Posted, Trouble> {
+        let note = document.private_note.as_deref().unwrap_or_default();
+        let own = document.carries(&self.order.request_id.to_string()).then_some(self.order.id);
+        let marked = match own {
+            Some(own) => Some(own),
+            None => documents::marked(&mut *self.conn().await?, self.order.id, note).await?,
+        };
+        if let Some(revision) = marked {
             info!(order_id = %self.order.id, document_id = document.id, "an earlier try had posted this order");
-            return Ok(Posted { document_id: document.id, outcome: Outcome::Adopted });
+            // At its first sync token it is as it was made.
+            self.keep(document, KIND, revision, document.sync_token == "0").await?;
+            return Ok(Posted { document_id: document.id.clone(), outcome: Outcome::Adopted });
         }
         Err(Trouble::Parked {
             message: format!(
@@ -194,7 +304,7 @@ impl Post<'_> {
         quickbooks_names::forget(&mut conn, self.lane.connection_id).await
     }
 
-    fn note(&self, content: &Content) -> String {
+    pub(super) fn note(&self, content: &Content) -> String {
         let external =
             content.external_number.as_ref().map(|number| format!(", shop order {number}")).unwrap_or_default();
         // The mark by which an earlier try is known comes first: what is too long is cut at the end.
@@ -210,6 +320,10 @@ fn remedy(code: Option<&str>, rule: &str) -> &'static str {
         }
         Some("6140") => "the document's number is used by another document: renumber that one in QuickBooks",
         Some("6240") => "a customer, vendor, employee or inactive item of that name exists: rename it in QuickBooks",
+        Some("6540" | "6480") => {
+            "the document's money was deposited or it is linked to another one: undo that in QuickBooks, then retry the \
+             order"
+        }
         Some("5020") => "the feature or the permission is missing in QuickBooks: ask the company's administrator",
         Some("2050") => "a text is too long for QuickBooks: shorten it in HubSpot",
         _ if rule == "no_income_account" => {

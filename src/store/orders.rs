@@ -20,7 +20,7 @@ pub enum Status {
     Posted,
     /// A person must look.
     Parked,
-    /// A later revision took its place before anything was sent.
+    /// A later revision took its place, or its order was cancelled before it had a document.
     Superseded,
 }
 
@@ -214,7 +214,7 @@ pub struct Waiting {
     pub attempts: i32,
     /// An earlier try may have made the document.
     pub unsettled: bool,
-    /// A later revision came in.
+    /// A later revision came in, or the one that has the document is what the order says again.
     pub replaced: bool,
     /// An earlier revision has a document, or may get one before this one's turn comes.
     pub has_earlier: bool,
@@ -235,7 +235,7 @@ pub async fn next(conn: &mut PgConnection, account_id: Uuid, limit: i64) -> Resu
            from orders o
            -- Both questions with one look at the order's other revisions.
            cross join lateral (
-               select bool_or(v.position > o.position) as later,
+               select bool_or(v.position > o.position or v.status = 'posted' and v.modified_at > o.modified_at) as later,
                       bool_or(v.position < o.position and v.status in ('posted', 'queued')) as earlier
                from orders v where v.source_id = o.source_id and v.external_id = o.external_id) r
            where o.account_id = $1 and o.status = 'queued' order by o.position limit $2"#,
@@ -243,21 +243,6 @@ pub async fn next(conn: &mut PgConnection, account_id: Uuid, limit: i64) -> Resu
         limit
     )
     .fetch_all(conn)
-    .await?)
-}
-
-/// The document number of an earlier revision that was posted.
-///
-/// # Errors
-/// Database trouble.
-pub async fn posted_before(conn: &mut PgConnection, order_id: Uuid) -> Result<Option<String>, Error> {
-    Ok(sqlx::query_scalar!(
-        "select e.document_number from orders o
-         join orders e on e.source_id = o.source_id and e.external_id = o.external_id and e.position < o.position
-         where o.id = $1 and e.status = 'posted' limit 1",
-        order_id
-    )
-    .fetch_optional(conn)
     .await?)
 }
 

@@ -3,6 +3,7 @@
 
 mod away;
 mod by_hand;
+mod changes;
 mod crash;
 mod demo;
 mod fence;

@@ -90,7 +90,7 @@ impl ToQuickbooks {
                 "QuickBooks is not configured; add the [providers.quickbooks] section and restart",
             ))
         })?;
-        Ok(Post { pool: &self.pool, api, config: &self.config, lane, order })
+        Ok(Post { clock: &self.keeper.clock, pool: &self.pool, api, config: &self.config, lane, order })
     }
 }
 

@@ -51,7 +51,7 @@ impl<P: Poster> Turn<'_, P> {
         let last = u32::try_from(tries).unwrap_or(0) >= config.give_up_after && now - since >= long;
         if tries >= ASK_FROM || last {
             match self.dispatch.poster.look_up(&self.lane, session, order).await {
-                Ok(None) | Err(Trouble::Replaced) => self.evidence.answered(),
+                Ok(None) | Err(Trouble::Moot(_)) => self.evidence.answered(),
                 Ok(Some(posted)) => return Ok(Stuck::Posted(posted)),
                 Err(Trouble::Parked { message, remedy, .. }) => return Ok(Stuck::Parked { message, remedy }),
                 Err(Trouble::Store(error)) => return Err(error),

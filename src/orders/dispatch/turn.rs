@@ -7,9 +7,11 @@
 
 use std::time::Instant;
 
+use chrono::{DateTime, Utc};
 use tracing::{debug, info, warn};
+use uuid::Uuid;
 
-use super::{Dispatch, REPLACED, Report, pace::Pace, poster::Poster, stuck::Stuck};
+use super::{Dispatch, Report, pace::Pace, poster::Poster, stuck::Stuck};
 use crate::{
     keeper::access::Unavailable,
     orders::posting::{Posted, Trouble},
@@ -19,6 +21,7 @@ use crate::{
     store::{
         self,
         attempts::{self, Ended, Outcome},
+        documents,
         lanes::{self, Leave},
         orders::{self, Status, Waiting},
     },
@@ -74,7 +77,6 @@ impl<'a, P: Poster> Turn<'a, P> {
                 return Ok(Some(Leave::More));
             }
             if self.dispatch.settle_without_a_try(first).await? {
-                self.report.parked += u32::from(!first.replaced);
                 rest = rest.get(1..).unwrap_or_default();
                 continue;
             }
@@ -130,9 +132,42 @@ impl<'a, P: Poster> Turn<'a, P> {
         let leave = leave.or(last.filter(|_| ended.len() == handful.len()));
         self.report.held = u32::from(matches!(leave, Some(Leave::Pause { .. })));
         let parting = leave.map(|leave| (leave, clock.now()));
-        let mut conn = dispatch.pool.acquire().await?;
-        let ours = attempts::finish(&mut conn, &self.lane, &dispatch.daemon, &ended, lease, parting).await?;
+        // What was tried before, or follows an earlier revision, may take a document over.
+        let heirs = handful
+            .iter()
+            .zip(&ended)
+            .filter(|(order, one)| one.order_status == Status::Posted && (order.has_earlier || order.attempts > 0));
+        let heirs: Vec<_> = heirs.map(|(order, _)| order.id).collect();
+        let ours = if heirs.is_empty() {
+            let mut conn = dispatch.pool.acquire().await?;
+            attempts::finish(&mut conn, &self.lane, &dispatch.daemon, &ended, lease, parting).await?
+        } else {
+            self.hand_over(&heirs, &ended, parting).await?
+        };
         Ok((ours && leave.is_none()).then_some(ended.len()))
+    }
+
+    /// Writes how a handful ended, and that the revisions whose documents these orders have now are superseded.
+    async fn hand_over(
+        &self,
+        heirs: &[Uuid],
+        ended: &[Ended],
+        parting: Option<(Leave, DateTime<Utc>)>,
+    ) -> Result<bool, store::Error> {
+        let dispatch = self.dispatch;
+        let mut tx = dispatch.pool.begin().await?;
+        let mut again = false;
+        for heir in heirs {
+            again |= documents::hand_over(&mut tx, *heir).await?;
+        }
+        if !attempts::finish(&mut tx, &self.lane, &dispatch.daemon, ended, dispatch.config.lease, parting).await? {
+            return Ok(false);
+        }
+        if again {
+            lanes::wake(&mut tx, self.lane.account_id, dispatch.keeper.clock.now()).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
     }
 
     async fn one(&mut self, session: &mut P::Session, order: &Waiting) -> Result<Judged, store::Error> {
@@ -153,9 +188,9 @@ impl<'a, P: Poster> Turn<'a, P> {
         let (mut ended, leave) = match result {
             Ok(posted) => (self.posted(order, posted), None),
             Err(Trouble::Store(error)) => return Err(error),
-            Err(Trouble::Replaced) => {
+            Err(Trouble::Moot(why)) => {
                 self.evidence.answered();
-                let words = Some(REPLACED.to_owned());
+                let words = Some(why.to_owned());
                 (
                     Ended { order_status: Status::Superseded, message: words, ..self.ended(order, Outcome::Transient) },
                     None,

@@ -25,7 +25,7 @@ use crate::provider::verdict::Surface;
 pub const MAX_PAGE: usize = 200;
 
 /// What is asked for of every order. HubSpot takes no search of more than 3,000 characters.
-const PROPERTIES: [&str; 35] = [
+const PROPERTIES: [&str; 36] = [
     "hs_order_name",
     "hs_currency_code",
     "hs_source_store",
@@ -41,6 +41,7 @@ const PROPERTIES: [&str; 35] = [
     "hs_external_created_date",
     "hs_external_modified_date",
     "hs_payment_status",
+    "hs_refund_amount",
     "hs_payment_processing_method",
     "hs_order_note",
     "hs_billing_address_name",

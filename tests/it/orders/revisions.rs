@@ -8,7 +8,7 @@ use lamplighter::{
 };
 use rust_decimal::Decimal;
 
-use super::{number, totals};
+use super::totals;
 use crate::harness::{REALM, TestApp, minutes, order};
 
 const WITH_SHIPPING: [(&str, &str); 2] = [("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")];
@@ -104,35 +104,6 @@ async fn an_edit_during_an_outage_is_what_gets_posted_after_it() {
     app.later().await;
     assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00", "15.00"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_edit_after_an_unanswered_post_finds_the_document_and_is_for_a_person() {
-    let (app, _) = TestApp::connected().await;
-    app.place(order("A-1", 1_000));
-    app.rounds().await;
-    let id = app.place(order("A-2", 1_000));
-    app.quickbooks(|switches| switches.lost_create_replies = 1);
-    app.later().await;
-    app.edit(&id, &WITH_SHIPPING);
-    app.later().await;
-    assert_eq!(app.statuses(&id).await, [Posted, Parked]);
-    assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00", "10.00"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_edit_after_posting_is_for_a_person_and_says_which_document() {
-    let (app, _) = TestApp::connected().await;
-    let id = app.place(order("A-1", 1_000));
-    app.rounds().await;
-    app.edit(&id, &WITH_SHIPPING);
-    app.later().await;
-    assert_eq!(app.statuses(&id).await, [Posted, Parked]);
-    let parked = app.revisions(&id).await.pop().unwrap();
-    assert!(parked.last_message.unwrap().contains(&number(&id)));
-    assert!(parked.remedy.unwrap().contains(&format!("change sales receipt {} in QuickBooks by hand", number(&id))));
-    assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00"]);
-    assert_eq!(parked.attempts, 0, "nothing was sent");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,426 @@
+//! Orders that were edited, cancelled or refunded after they had a document: what happens to it, once, and never over the
+//! head of a bookkeeper. The audit is the sandbox's own ledger.
+
+use lamplighter::{
+    provider::quickbooks::DocumentKind,
+    sandbox::{Deed, Document, Writer},
+    store::orders::Status::{Parked, Posted, Queued, Superseded},
+};
+use rust_decimal::Decimal;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{number, totals};
+use crate::harness::{REALM, TestApp, order};
+
+const DEARER: [(&str, &str); 2] = [("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")];
+const AS_BEFORE: [(&str, &str); 2] = [("hs_shipping_cost", ""), ("hs_total_price", "10.00")];
+const CANCELLED: [(&str, &str); 1] = [("hs_external_order_status", "cancelled")];
+const STANDS_AGAIN: [(&str, &str); 1] = [("hs_external_order_status", "open")];
+const REFUNDED: [(&str, &str); 1] = [("hs_payment_status", "refunded")];
+
+/// An order over ten dollars that has its document.
+async fn posted_with(set: &[(&str, &str)]) -> (TestApp, String) {
+    let (app, _) = TestApp::connected_with(set).await;
+    let id = app.place(order("A-1", 1_000));
+    app.rounds().await;
+    assert_eq!(app.statuses(&id).await, [Posted]);
+    (app, id)
+}
+
+async fn posted() -> (TestApp, String) {
+    posted_with(&[]).await
+}
+
+impl TestApp {
+    async fn edited(&self, id: &str, properties: &[(&str, &str)]) {
+        self.edit(id, properties);
+        self.later().await;
+    }
+
+    fn the_document(&self) -> Document {
+        self.sandbox.documents(REALM).remove(0)
+    }
+
+    /// What the app did to the documents, creations first, without what a person did.
+    fn deeds(&self) -> Vec<(DocumentKind, Deed)> {
+        let documents = self.sandbox.documents(REALM);
+        let ours = |document: &Document| {
+            let writes = document.writes.clone().into_iter().filter(|write| write.by == Writer::App);
+            let kind = document.kind;
+            writes.map(move |write| (kind, write.deed)).collect::<Vec<_>>()
+        };
+        documents.iter().flat_map(ours).collect()
+    }
+
+    async fn words(&self, id: &str) -> (String, String) {
+        let row = self.revisions(id).await.pop().unwrap();
+        assert_eq!(row.status, Parked, "{:?}", row.last_message);
+        (row.last_message.unwrap(), row.remedy.unwrap())
+    }
+
+    async fn queue_is_empty(&self) {
+        assert_eq!(self.count("select count(*) from orders where status = 'queued'").await, 0);
+    }
+}
+
+const SALE: DocumentKind = DocumentKind::SalesReceipt;
+const REFUND: DocumentKind = DocumentKind::RefundReceipt;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_changes_the_document_that_is_there() {
+    let (app, id) = posted().await;
+    let before = app.the_document();
+    app.edited(&id, &DEARER).await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
+    let after = app.the_document();
+    assert_eq!((totals(std::slice::from_ref(&after)), app.sandbox.documents(REALM).len()), (vec!["15.00".into()], 1));
+    assert_eq!((&after.id, after.doc_number.as_deref()), (&before.id, Some(number(&id).as_str())));
+    assert_eq!(app.deeds(), [(SALE, Deed::Created), (SALE, Deed::Changed)]);
+    let request_ids: Vec<Uuid> =
+        sqlx::query_scalar("select request_id from orders order by position").fetch_all(&app.app.pool).await.unwrap();
+    assert_eq!(after.writes[1].request_id, Some(format!("{}-0", request_ids[1])), "the revision's own");
+    assert!(after.private_note.unwrap().contains(&request_ids[1].to_string()));
+    let posted = app.revisions(&id).await;
+    assert_eq!((posted[0].document_id.as_ref(), posted[1].document_id.as_ref()), (None, Some(&before.id)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_back_and_forth_ends_where_the_order_does() {
+    let (app, id) = posted().await;
+    app.edited(&id, &DEARER).await;
+    app.edited(&id, &AS_BEFORE).await;
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00"]);
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
+    app.edited(&id, &DEARER).await;
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["15.00"]);
+    assert_eq!(app.the_document().writes.len(), 4);
+    app.queue_is_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_is_taken_back_before_it_was_sent_changes_nothing() {
+    let (app, id) = posted().await;
+    app.edit(&id, &DEARER);
+    app.advance(chrono::TimeDelta::minutes(6));
+    app.app.intake.round().await.unwrap();
+    app.edited(&id, &AS_BEFORE).await;
+    assert_eq!(app.statuses(&id).await, [Posted, Superseded]);
+    assert_eq!(app.deeds(), [(SALE, Deed::Created)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_edits_in_the_queue_are_one_change() {
+    let (app, id) = posted().await;
+    for cost in ["1.00", "2.00"] {
+        let total = format!("1{cost}");
+        app.edit(&id, &[("hs_shipping_cost", cost), ("hs_total_price", &total)]);
+        app.advance(chrono::TimeDelta::minutes(6));
+        app.app.intake.round().await.unwrap();
+    }
+    app.rounds().await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Superseded, Posted]);
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["12.00"]);
+    assert_eq!(app.the_document().writes.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_was_changed_by_hand_is_not_overwritten() {
+    let (app, id) = posted().await;
+    let document = app.the_document();
+    let line = json!([{"Amount": 12.5, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": {"ItemRef": {"value": "4"}}}]);
+    assert!(app.sandbox.edit_document(REALM, &document.id, &json!({"Line": line})));
+    app.edited(&id, &DEARER).await;
+    assert_eq!(app.statuses(&id).await, [Posted, Parked]);
+    let (words, remedy) = app.words(&id).await;
+    for part in [&number(&id), "a total of 10.00 on", "a total of 12.50 (sync token 1), changed on", "UTC"] {
+        assert!(words.contains(part), "{part} in {words}");
+    }
+    assert!(remedy.contains("undo the change in QuickBooks") && remedy.contains("skip"), "{remedy}");
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["12.50"]);
+    // Undone by hand, the content is ours again, whatever the sync token says.
+    assert!(app.sandbox.edit_document(REALM, &document.id, &json!({"Line": document.raw["Line"]})));
+    app.edited(&id, &[("hs_shipping_cost", "6.00"), ("hs_total_price", "16.00")]).await;
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["16.00"]);
+    assert_eq!(app.statuses(&id).await, [Superseded, Superseded, Posted]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_was_only_touched_is_still_ours() {
+    let (app, id) = posted().await;
+    let document = app.the_document();
+    for _ in 0..3 {
+        assert!(app.sandbox.edit_document(REALM, &document.id, &json!({"EmailStatus": "EmailSent"})));
+    }
+    app.edited(&id, &DEARER).await;
+    let after = app.the_document();
+    assert_eq!((after.sync_token.as_str(), after.total), ("4", Decimal::from(15)));
+    assert_eq!(after.raw["EmailStatus"], "EmailSent", "what is not ours stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_was_deleted_is_for_a_person() {
+    let (app, id) = posted().await;
+    assert!(app.sandbox.delete_document(REALM, &app.the_document().id));
+    app.edited(&id, &DEARER).await;
+    let (words, remedy) = app.words(&id).await;
+    assert!(words.contains(&number(&id)) && words.contains("was deleted in QuickBooks"), "{words}");
+    assert!(remedy.contains("enter it in QuickBooks by hand"), "{remedy}");
+    assert!(app.sandbox.documents(REALM).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deposited_document_is_for_a_person_in_intuits_words() {
+    let (app, id) = posted().await;
+    app.sandbox.deposit_document(REALM, &app.the_document().id);
+    app.edited(&id, &DEARER).await;
+    let (words, remedy) = app.words(&id).await;
+    assert!(words.contains("has been deposited") && remedy.contains("retry the order"), "{words} {remedy}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_reply_was_lost_is_found_and_not_sent_again() {
+    let (app, id) = posted().await;
+    app.edit(&id, &DEARER);
+    app.quickbooks(|switches| switches.lost_update_replies = 1);
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Posted, Queued]);
+    assert_eq!(app.count("select count(*) from order_attempts where outcome = 'unknown'").await, 1);
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
+    assert_eq!(app.deeds(), [(SALE, Deed::Created), (SALE, Deed::Changed)]);
+    assert_eq!(app.count("select count(*) from order_attempts where outcome = 'adopted'").await, 1);
+    // And what follows knows where it stands.
+    app.edited(&id, &AS_BEFORE).await;
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_after_a_lost_reply_is_made_to_what_stands() {
+    let (app, id) = posted().await;
+    app.edit(&id, &DEARER);
+    app.quickbooks(|switches| switches.lost_update_replies = 1);
+    app.later().await;
+    app.edited(&id, &[("hs_shipping_cost", "6.00"), ("hs_total_price", "16.00")]).await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Superseded, Posted]);
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["16.00"]);
+    assert_eq!(app.the_document().writes.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_is_taken_back_after_a_lost_reply_is_taken_back_in_the_books_too() {
+    let (app, id) = posted().await;
+    app.edit(&id, &DEARER);
+    app.quickbooks(|switches| switches.lost_update_replies = 1);
+    app.later().await;
+    app.edited(&id, &AS_BEFORE).await;
+    app.later().await;
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00"]);
+    app.queue_is_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_after_an_unanswered_first_post_changes_what_that_made() {
+    let (app, _) = TestApp::connected().await;
+    app.place(order("A-0", 500));
+    app.rounds().await;
+    let id = app.place(order("A-1", 1_000));
+    app.quickbooks(|switches| switches.lost_create_replies = 1);
+    app.later().await;
+    app.edited(&id, &DEARER).await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["5.00", "15.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_changed_by_hand_after_a_lost_reply_is_not_overwritten_later() {
+    let (app, id) = posted().await;
+    app.edit(&id, &DEARER);
+    app.quickbooks(|switches| switches.lost_update_replies = 1);
+    app.later().await;
+    let document = app.the_document();
+    assert!(app.sandbox.edit_document(REALM, &document.id, &json!({"TxnDate": "2026-01-02"})));
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted], "it was sent, once");
+    app.edited(&id, &AS_BEFORE).await;
+    assert!(app.words(&id).await.0.contains("changed in QuickBooks by somebody else"));
+    assert_eq!((app.the_document().total, app.the_document().writes.len()), (Decimal::from(15), 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_from_before_these_rows_is_changed_as_long_as_it_is_as_it_was_made() {
+    let (app, id) = posted().await;
+    app.execute("update documents set fingerprint = null").await;
+    app.edited(&id, &DEARER).await;
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["15.00"]);
+    app.execute("update documents set fingerprint = null, sync_token = '0'").await;
+    app.edited(&id, &AS_BEFORE).await;
+    assert_eq!(app.statuses(&id).await.last(), Some(&Parked));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_order_voids_its_document_once() {
+    let (app, id) = posted().await;
+    app.edited(&id, &CANCELLED).await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
+    let document = app.the_document();
+    assert!(document.voided && document.total.is_zero(), "{document:?}");
+    assert_eq!(app.deeds(), [(SALE, Deed::Created), (SALE, Deed::Voided)]);
+    let fixed: Uuid =
+        sqlx::query_scalar("select void_request_id from documents").fetch_one(&app.app.pool).await.unwrap();
+    assert_eq!(document.writes[1].request_id, Some(format!("{fixed}-0")));
+    app.edited(&id, &STANDS_AGAIN).await;
+    let (words, _) = app.words(&id).await;
+    assert!(words.contains("stands again") && words.contains(&number(&id)), "{words}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_void_whose_reply_was_lost_is_found_whatever_the_order_says_then() {
+    for last in [None, Some(STANDS_AGAIN)] {
+        let (app, id) = posted().await;
+        app.edit(&id, &CANCELLED);
+        app.quickbooks(|switches| switches.lost_update_replies = 1);
+        app.later().await;
+        if let Some(properties) = last {
+            app.edit(&id, &properties);
+        }
+        app.later().await;
+        assert_eq!(app.deeds(), [(SALE, Deed::Created), (SALE, Deed::Voided)]);
+        assert_eq!(app.count("select count(*) from documents where voided_at is not null").await, 1);
+        app.later().await;
+        assert_eq!(app.the_document().writes.len(), 2);
+        app.queue_is_empty().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_is_cancelled_before_it_had_a_document_gets_none() {
+    let (app, _) = TestApp::connected().await;
+    let id = app.place(order("A-1", 1_000));
+    app.edit(&id, &CANCELLED);
+    app.rounds().await;
+    assert_eq!(app.statuses(&id).await, [Superseded]);
+    let row = app.order("A-1").await;
+    assert_eq!(row.last_message.as_deref(), Some("the order was cancelled before it had a document"));
+    assert!(app.sandbox.documents(REALM).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_was_changed_by_hand_is_not_voided() {
+    let (app, id) = posted().await;
+    assert!(app.sandbox.edit_document(REALM, &app.the_document().id, &json!({"PrivateNote": "paid in cash"})));
+    app.edited(&id, &CANCELLED).await;
+    assert!(app.words(&id).await.0.contains("changed in QuickBooks by somebody else"));
+    assert!(!app.the_document().voided);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_order_is_refunded_or_parked_where_that_is_configured() {
+    let (app, id) = posted_with(&[("orders.on_cancel", "refund")]).await;
+    app.edited(&id, &CANCELLED).await;
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00", "10.00"]);
+    assert_eq!(app.deeds(), [(SALE, Deed::Created), (REFUND, Deed::Created)]);
+    let (app, id) = posted_with(&[("orders.on_cancel", "park")]).await;
+    app.edited(&id, &CANCELLED).await;
+    let (words, remedy) = app.words(&id).await;
+    assert!(words.contains("orders.on_cancel") && remedy.contains("void its document"), "{words} {remedy}");
+    assert_eq!(app.deeds(), [(SALE, Deed::Created)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_adds_a_receipt_over_all_of_the_sale() {
+    let (app, id) = posted().await;
+    app.edited(&id, &REFUNDED).await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
+    let documents = app.sandbox.documents(REALM);
+    assert_eq!(totals(&documents), ["10.00", "10.00"]);
+    let refund = &documents[1];
+    assert_eq!((refund.kind, refund.doc_number.clone()), (REFUND, Some(format!("{}-R1", number(&id)))));
+    assert_eq!(refund.raw["DepositToAccountRef"]["value"], documents[0].raw["DepositToAccountRef"]["value"]);
+    assert_eq!(refund.raw["Line"][0]["SalesItemLineDetail"], documents[0].raw["Line"][0]["SalesItemLineDetail"]);
+    let fixed: Uuid =
+        sqlx::query_scalar("select request_id from documents where part = 1").fetch_one(&app.app.pool).await.unwrap();
+    assert_eq!(refund.request_id, Some(fixed.to_string()));
+    assert_eq!(documents[0].writes.len(), 1, "the sale stands as it was");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_further_part_that_is_refunded_has_a_receipt_of_its_own() {
+    let (app, id) = posted().await;
+    app.edited(&id, &[("hs_refund_amount", "2.50")]).await;
+    app.edited(&id, &[("hs_refund_amount", "4.00")]).await;
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00", "2.50", "1.50"]);
+    assert_eq!(app.sandbox.documents(REALM)[2].doc_number, Some(format!("{}-R2", number(&id))));
+    app.edited(&id, &[("hs_refund_amount", "11.00")]).await;
+    assert!(app.words(&id).await.0.contains("more than its total of 10"));
+    app.edited(&id, &CANCELLED).await;
+    assert!(app.words(&id).await.0.contains("count that twice"));
+    assert_eq!(app.sandbox.documents(REALM).len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_comes_in_refunded_has_both_its_documents() {
+    let (app, _) = TestApp::connected().await;
+    let id = app.place(order("A-1", 1_000));
+    app.edit(&id, &REFUNDED);
+    app.rounds().await;
+    assert_eq!(app.statuses(&id).await, [Posted]);
+    assert_eq!(app.deeds(), [(SALE, Deed::Created), (REFUND, Deed::Created)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_and_a_refund_at_once_are_both_done() {
+    let (app, id) = posted().await;
+    app.edited(&id, &[DEARER[0], DEARER[1], ("hs_refund_amount", "5.00")]).await;
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["15.00", "5.00"]);
+    assert_eq!(app.deeds(), [(SALE, Deed::Created), (SALE, Deed::Changed), (REFUND, Deed::Created)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_whose_reply_was_lost_is_found_and_not_made_again() {
+    let (app, id) = posted().await;
+    app.edit(&id, &REFUNDED);
+    app.quickbooks(|switches| switches.lost_create_replies = 1);
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Posted, Queued]);
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
+    assert_eq!(app.deeds(), [(SALE, Deed::Created), (REFUND, Deed::Created)]);
+    assert_eq!(app.count("select count(*) from documents where document_id is null").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_could_not_be_sent_keeps_its_request_id() {
+    let (app, id) = posted().await;
+    let fixed = async || -> Vec<Uuid> {
+        sqlx::query_scalar("select request_id from documents where part = 1").fetch_all(&app.app.pool).await.unwrap()
+    };
+    app.sandbox.close_books(REALM, Some(app.clock.now().date_naive() + chrono::TimeDelta::days(1)));
+    app.edited(&id, &[("hs_refund_amount", "2.50")]).await;
+    assert!(app.words(&id).await.0.contains("account period has closed"));
+    let before = fixed().await;
+    app.sandbox.close_books(REALM, None);
+    app.edited(&id, &[("hs_refund_amount", "4.00")]).await;
+    assert_eq!((before.len(), fixed().await), (1, before));
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00", "4.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_elses_receipt_under_the_refunds_number_is_for_a_person() {
+    let (app, id) = posted().await;
+    let theirs = json!({"DocNumber": format!("{}-R1", number(&id)), "DepositToAccountRef": {"value": "3"}, "Line": [
+        {"Amount": 1.5, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": {"ItemRef": {"value": "4"}}}]});
+    app.by_hand(REALM, "refundreceipt", theirs).await;
+    app.edited(&id, &REFUNDED).await;
+    let (words, _) = app.words(&id).await;
+    assert!(words.contains("-R1 of 1.5") && words.contains("was not made for this order"), "{words}");
+    assert_eq!(app.sandbox.documents(REALM).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_is_left_to_a_person_where_that_is_configured() {
+    let (app, id) = posted_with(&[("orders.on_refund", "park")]).await;
+    app.edited(&id, &REFUNDED).await;
+    assert!(app.words(&id).await.0.contains("orders.on_refund"));
+    assert_eq!(app.deeds(), [(SALE, Deed::Created)]);
+}
