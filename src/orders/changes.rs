@@ -1,6 +1,6 @@
 //! What an order that has a document does to it when it is edited, cancelled or refunded.
 //!
-//! The interface to the mapping is [`Wish`]. What follows from it is decided in [`plan`], which is pure; `standing` does
+//! The interface to the mapping is `Wish`. What follows from it is decided in `plan`, which is pure; `standing` does
 //! it to the document that stands, `refunds` adds receipts beside it. None of them knows HubSpot or the queue.
 //!
 //! Three rules hold at every step. What a bookkeeper changed is never overwritten: before each write the document is
