@@ -44,7 +44,7 @@ pub(in crate::orders) struct Change<'a> {
 /// What is found where our document should be.
 enum Found {
     /// As we left it.
-    Ours(Document),
+    Ours(Box<Document>),
     /// This revision's content stands there already.
     Done,
 }
@@ -176,7 +176,7 @@ impl Change<'_> {
         let stands = self.read().await?;
         match self.compare(&stands).await? {
             Some(revision) if revision == self.post.order.id => Ok(Found::Done),
-            _ => Ok(Found::Ours(stands)),
+            _ => Ok(Found::Ours(Box::new(stands))),
         }
     }
 
