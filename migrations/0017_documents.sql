@@ -3,7 +3,7 @@
 -- written before anything is sent: its request id is then known to every later try.
 
 create table documents (
-    source_id       uuid not null references connections (id),
+    source_id       uuid not null references sources (id),
     external_id     text not null,
     -- 0 is the sale, 1 and more are its refunds.
     part            smallint not null check (part >= 0),
