@@ -66,6 +66,7 @@ async fn relay(State(relay): State<Relay>, method: Method, uri: Uri, headers: He
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_and_replies_are_those_of_the_published_specifications() {
+    rustls::crypto::ring::default_provider().install_default().ok();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let (door, listener) =
         (Relay { client, to: Arc::default(), calls: Arc::default() }, TcpListener::bind("127.0.0.1:0").await.unwrap());

@@ -96,7 +96,7 @@ async fn a_new_machine_joins_the_daemons_that_work_already() {
     let second = Installation::on(&sandbox, &database).await.set("vault.keys_file", keys.to_str().unwrap());
     let two = second.up().await;
     ready(&two, 200).await;
-    assert!(two.output().contains("joining it"), "{}", two.output());
+    until("the word that it joins", async || two.output().contains("joining it").then_some(())).await;
     assert!(sandbox.mails().is_empty(), "nobody is asked");
     two.terminate().await;
     one.terminate().await;

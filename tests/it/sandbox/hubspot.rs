@@ -55,7 +55,7 @@ async fn an_order_is_read_with_its_lines_and_its_buyer() {
     let inputs = json!({"inputs": [{"id": id}, {"id": "1"}]});
     let links = call(&town, &bearer, "associations/2026-09/orders/line_items/batch/read", inputs).await;
     assert_eq!((links.status, &links.body["numErrors"]), (207, &json!(1)));
-    let line = links.body["results"][0]["to"][0]["toObjectId"].to_string();
+    let line = links.body["results"][0]["to"][0]["toObjectId"].as_str().unwrap().to_owned();
     let asked = json!({"properties": ["hs_sku", "amount"], "inputs": [{"id": line}]});
     let lines = call(&town, &bearer, "objects/2026-09/line_items/batch/read", asked).await;
     assert_eq!((lines.status, &lines.body["results"][0]["properties"]["amount"]), (200, &json!("10.20")));
