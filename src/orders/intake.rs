@@ -22,6 +22,7 @@ use super::{Parts, content};
 use crate::{
     config,
     crew::Crew,
+    failpoint,
     keeper::{Keeper, access::Unavailable},
     outage::{Evidence, OutageWatch},
     provider::{Endpoint, Failure, Provider, Providers, Verdict, hubspot::OrderRecord},
@@ -290,6 +291,7 @@ impl Intake {
         }
         let received = orders::receive(&mut tx, claim.account_id, claim.connection_id, new, now).await?;
         tx.commit().await?;
+        failpoint::reach("orders_stored");
         Ok(received.len() as u64)
     }
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{Dispatch, Report, pace::Pace, poster::Poster, stuck::Stuck};
 use crate::{
+    failpoint,
     keeper::access::Unavailable,
     orders::posting::{Posted, Trouble},
     outage::Evidence,
@@ -113,6 +114,7 @@ impl<'a, P: Poster> Turn<'a, P> {
         if !ours {
             return Ok(None);
         }
+        failpoint::reach("order_begun");
         let begun = Instant::now();
         let mut ended = Vec::with_capacity(handful.len());
         let mut leave = None;
@@ -144,6 +146,7 @@ impl<'a, P: Poster> Turn<'a, P> {
         } else {
             self.hand_over(&heirs, &ended, parting).await?
         };
+        failpoint::reach("order_finished");
         Ok((ours && leave.is_none()).then_some(ended.len()))
     }
 

@@ -306,7 +306,7 @@ fn order(count: usize, dice: &mut StdRng) -> NewOrder {
 /// What is not at rest.
 const OPEN: &str = "
     select (select count(*) from orders where status in ('queued', 'parked'))
-         + (select count(*) from order_attempts where finished_at is null)
+         + (select count(*) from lanes where under_way is not null)
          + (select count(*) from lanes where lease_until is not null)
          + (select count(*) from connections where status <> 'connected')
          + (select count(*) from outages where closed_at is null)";
