@@ -28,7 +28,7 @@ use crate::{
     keys::{self, Keys},
     lifecycle::{Round, Supervisor},
     links::ReconnectLinks,
-    orders::{self, dispatch::Dispatch, intake::Intake},
+    orders::{self, dispatch::Dispatch, intake::Intake, retention::Retention},
     outage::OutageWatch,
     presence::Presence,
     provider::{self, HttpOptions, Providers},
@@ -51,6 +51,8 @@ pub struct App {
     pub intake: Intake,
     /// Queue to QuickBooks.
     pub dispatch: Dispatch,
+    /// Old orders.
+    pub retention: Retention,
     /// Alerts to mail.
     pub outbox: Outbox,
     /// The checks.
@@ -208,6 +210,7 @@ impl App {
             stopping: stopping.clone(),
         };
         let (intake, dispatch) = (Intake::new(orders.clone()), Dispatch::new(orders));
+        let retention = Retention::new(pool.clone(), clock.clone(), config.orders.keep, stopping.clone());
         let public_url = config.web.public_url.clone();
         let reconnect = ReconnectLinks::new(Arc::clone(&vault), public_url, config.web.link_lifetime);
         let outbox = Outbox::new(outbox::Parts {
@@ -257,6 +260,7 @@ impl App {
             prober,
             intake,
             dispatch,
+            retention,
             outbox,
             health,
             links: reconnect,
@@ -306,6 +310,7 @@ impl App {
         supervisor.spawn_rounds(Gated(self.fence.clone(), ProbeLoop(self.clone())));
         supervisor.spawn_rounds(Gated(self.fence.clone(), IntakeLoop(self.clone())));
         supervisor.spawn_rounds(Gated(self.fence.clone(), DispatchLoop(self.clone())));
+        supervisor.spawn_rounds(Gated(self.fence.clone(), RetentionLoop(self.clone())));
         // It sees to it itself: the mail that tells of the fence must go out.
         supervisor.spawn_rounds(OutboxLoop(self.clone()));
         let (web, stop) = (self.web.clone(), supervisor.stop_token());
@@ -409,6 +414,22 @@ impl Round for DispatchLoop {
 
     async fn rest(&self, at_most: Duration) {
         self.0.dispatch.idle(at_most).await;
+    }
+}
+
+/// Drops what is kept of orders that are long settled.
+struct RetentionLoop(App);
+
+impl Round for RetentionLoop {
+    const NAME: &'static str = "retention";
+
+    async fn run(&self) -> Result<Duration, store::Error> {
+        self.0.retention.round().await?;
+        Ok(Retention::idle_for())
+    }
+
+    async fn rest(&self, at_most: Duration) {
+        tokio::time::sleep(at_most).await;
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     fence::Fence,
     keeper::spool::Spool,
     provider::{Provider, Providers},
-    store::{self, connections, mails, orders, outages, probes, set_asides, tokens, vault_keys},
+    store::{self, connections, mails, order_log, orders, outages, probes, set_asides, tokens, vault_keys},
     vault::Vault,
     words,
 };
@@ -133,7 +133,7 @@ impl Health {
         let fence = self.fence.check(&mut conn).await?;
         let ahead = tokens::ahead(&mut conn, now).await?;
         let counts = connections::count_by_status(&mut conn).await?;
-        let by_order_status = orders::count_unsettled(&mut conn).await?;
+        let by_order_status = order_log::count_unsettled(&mut conn).await?;
         let recent_outages = outages::recent(&mut conn, 10).await?;
         let keys = vault_keys::list(&mut conn).await?;
         let resting = set_asides::count(&mut conn).await?;

@@ -25,6 +25,8 @@ mod posting;
 
 /// What an edit, a cancellation or a refund does to a document.
 pub mod changes;
+/// What is kept of settled orders, and for how long.
+pub mod retention;
 
 /// Customers and items in QuickBooks: recalled, found or created.
 mod names;

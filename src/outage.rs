@@ -16,7 +16,7 @@ use crate::{
     config,
     provider::{Endpoint, Failure, Provider, Verdict},
     retry::{Backoff, later},
-    store::{self, alerts, lanes, orders, outages},
+    store::{self, alerts, lanes, order_log, outages},
 };
 
 /// What calls to a provider showed, within one batch of work.
@@ -164,7 +164,7 @@ impl OutageWatch {
                 closed_at: None,
             };
             if outages::open(&mut tx, &outage).await? {
-                let waiting = orders::count_waiting(&mut tx, None).await?;
+                let waiting = order_log::count_waiting(&mut tx, None).await?;
                 let alert = alerts::NewAlert {
                     incident: &incident(provider, endpoint),
                     kind: alerts::Kind::Outage,
@@ -191,7 +191,7 @@ impl OutageWatch {
         let mut tx = conn.begin().await?;
         outages::clear_failures(&mut tx, provider, endpoint).await?;
         if let Some(outage) = outages::close(&mut tx, provider, endpoint, now).await? {
-            let waiting = orders::count_waiting(&mut tx, None).await?;
+            let waiting = order_log::count_waiting(&mut tx, None).await?;
             lanes::resume_all(&mut tx, now).await?;
             let detail = json!({ "until": now, "waiting_orders_at_recovery": waiting });
             alerts::resolve(&mut tx, &incident(provider, endpoint), &detail, now).await?;

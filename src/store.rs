@@ -49,6 +49,8 @@ pub mod orders;
 pub mod attempts;
 /// What we last wrote into QuickBooks for each order.
 pub mod documents;
+/// Orders for people: found, explained, decided on by hand, pruned.
+pub mod order_log;
 
 /// Customers, items and accounts once found in a company.
 pub mod quickbooks_names;

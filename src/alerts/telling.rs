@@ -19,7 +19,7 @@ use crate::{
     store::{
         self, accounts,
         alerts::{self, Alert, Kind},
-        connections, mails, orders,
+        connections, mails, order_log,
         set_asides::{self, Resting},
         tokens,
     },
@@ -80,7 +80,7 @@ async fn to_owner(
     let support_contact = config.support_contact.as_deref();
     let rendered = match step {
         mails::Step::Opened | mails::Step::Reminder | mails::Step::LastCall => {
-            let waiting = orders::count_waiting(conn, Some(account.id)).await?;
+            let waiting = order_log::count_waiting(conn, Some(account.id)).await?;
             let last_good_at = tokens::renewed_at(conn, connection_id).await?;
             let (url, link) = links.make(account.id, connection.provider, now);
             let cause = serde_json::from_value(alert.detail["cause"].clone()).unwrap_or(Cause::Revoked);

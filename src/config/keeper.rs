@@ -52,8 +52,11 @@ impl Keeper {
             retry_min: section.duration("retry_min", pause.clone()),
             retry_max: section.duration("retry_max", pause),
             concurrency: section.integer("concurrency", 1..=256),
-            probe_interval: section
-                .duration_or_off("probe_interval", Duration::from_mins(1)..=Duration::from_hours(720)),
+            probe_interval: section.duration_or(
+                "off",
+                "probe_interval",
+                Duration::from_mins(1)..=Duration::from_hours(720)
+            ),
         });
         section.ordered(("retry_min", keeper.retry_min), ("retry_max", keeper.retry_max));
         keeper.check_lease(section);

@@ -30,6 +30,8 @@ pub struct Orders {
     pub batch: u32,
     /// Lanes served side by side.
     pub concurrency: usize,
+    /// How long settled orders keep their content and their attempts; `None` is for ever.
+    pub keep: Option<Duration>,
     /// QuickBooks income account of items that we create.
     pub income_account: String,
     /// QuickBooks item that carries shipping.
@@ -84,6 +86,7 @@ impl Orders {
             lease: section.duration("lease", Duration::from_secs(1)..=Duration::from_hours(1)),
             batch: section.integer("batch", 1..=1_000),
             concurrency: section.integer("concurrency", 1..=256),
+            keep: section.duration_or("forever", "keep", Duration::from_hours(24)..=Duration::from_hours(24 * 36_500)),
             income_account: section.text("income_account"),
             shipping_item: section.text("shipping_item"),
             tax_item: section.text("tax_item"),

@@ -146,13 +146,18 @@ impl Section<'_> {
         self.parsed(name, |text| duration(text, &range))
     }
 
-    /// A duration, or the word "off", which is `None`.
-    pub(super) fn duration_or_off(&mut self, name: &str, range: RangeInclusive<Duration>) -> Option<Option<Duration>> {
+    /// A duration, or a word such as "off", which is `None`.
+    pub(super) fn duration_or(
+        &mut self,
+        word: &str,
+        name: &str,
+        range: RangeInclusive<Duration>,
+    ) -> Option<Option<Duration>> {
         self.parsed(name, |text| match text {
-            "off" => Ok(None),
+            text if text == word => Ok(None),
             text => duration(text, &range)
                 .map(Some)
-                .map_err(|fault| Fault { remedy: format!(r#"{}, or "off""#, fault.remedy), ..fault }),
+                .map_err(|fault| Fault { remedy: format!("{}, or {word:?}", fault.remedy), ..fault }),
         })
     }
 

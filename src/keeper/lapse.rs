@@ -11,7 +11,7 @@ use super::{second_look::SecondLook, warnings};
 use crate::{
     failpoint,
     provider::{Cause, Failure},
-    store::{self, accounts, alerts, connections, orders, tokens},
+    store::{self, accounts, alerts, connections, order_log, tokens},
 };
 
 /// What a verdict rests on.
@@ -104,7 +104,7 @@ pub async fn declare_after(
 /// Database trouble.
 pub async fn resolve(conn: &mut PgConnection, connection_id: Uuid, now: DateTime<Utc>) -> Result<bool, store::Error> {
     let account = accounts::of_connection(conn, connection_id).await?;
-    let waiting = orders::count_waiting(conn, Some(account.id)).await?;
+    let waiting = order_log::count_waiting(conn, Some(account.id)).await?;
     let detail: Value = json!({ "waiting_orders_at_recovery": waiting });
     alerts::resolve(conn, &incident(connection_id), &detail, now).await
 }

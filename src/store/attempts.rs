@@ -18,8 +18,18 @@ use super::{
     orders::Status,
 };
 
-/// Writes down that these orders may be sent from now on, and keeps the lane's lease; `false` when the lane is no longer
-/// ours.
+/// What beginning came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// They may be sent.
+    Ours,
+    /// Not these: a person decided about an order of the lane since it was claimed. The lane is still ours.
+    Decided,
+    /// The lane is somebody else's.
+    Lost,
+}
+
+/// Writes down that these orders may be sent from now on, and keeps the lane's lease.
 ///
 /// # Errors
 /// Database trouble.
@@ -29,35 +39,27 @@ pub async fn begin(
     order_ids: &[Uuid],
     lease: Duration,
     now: DateTime<Utc>,
-) -> Result<bool, Error> {
-    let done = sqlx::query!(
-        "update lanes
-         set under_way = $3, under_way_since = $4, lease_until = clock_timestamp() + make_interval(secs => $5)
-         where connection_id = $1 and fence = $2",
+) -> Result<Begun, Error> {
+    let begun = sqlx::query_scalar!(
+        r#"update lanes
+           set under_way = case when decisions = $6 then $3::uuid[] end,
+               under_way_since = case when decisions = $6 then $4::timestamptz end,
+               lease_until = clock_timestamp() + make_interval(secs => $5)
+           where connection_id = $1 and fence = $2 returning decisions = $6 as "begun!""#,
         lane.connection_id,
         lane.fence,
         order_ids,
         now,
-        lease.as_secs_f64()
+        lease.as_secs_f64(),
+        lane.decisions
     )
-    .execute(conn)
+    .fetch_optional(conn)
     .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Whether an order may be on its way at this moment: what is done to it by hand must wait.
-///
-/// # Errors
-/// Database trouble.
-pub async fn is_under_way(conn: &mut PgConnection, order_id: Uuid) -> Result<bool, Error> {
-    Ok(sqlx::query_scalar!(
-        r#"select exists (
-               select from orders o join connections c on c.account_id = o.account_id join lanes l on l.connection_id = c.id
-               where o.id = $1 and o.id = any(l.under_way)) as "under_way!""#,
-        order_id
-    )
-    .fetch_one(conn)
-    .await?)
+    Ok(match begun {
+        Some(true) => Begun::Ours,
+        Some(false) => Begun::Decided,
+        None => Begun::Lost,
+    })
 }
 
 /// Writes down what the last worker of a lane had under way when it ended: nobody knows what became of it. `false` when
@@ -186,8 +188,9 @@ pub async fn finish(
                          correlation_id, document_id)
            ), told as (
                insert into order_attempts (order_id, daemon, started_at, finished_at, outcome, status, code, message,
-                                           correlation_id)
-               select order_id, $3, started_at, finished_at, outcome, status, code, message, correlation_id from ended
+                                           remedy, correlation_id)
+               select order_id, $3, started_at, finished_at, outcome, status, code, message, remedy, correlation_id
+               from ended
            ), settled as (
                -- A document that was made is the truth, whatever somebody did to the order meanwhile.
                update orders o

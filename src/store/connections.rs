@@ -8,6 +8,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub(in crate::store) use self::naming::ids_beginning_with;
 pub use self::naming::{Found, find};
 use super::{Error, one_row};
 use crate::provider::{Cause, Provider};

@@ -27,6 +27,8 @@ pub struct Claim {
     pub verified_at: Option<DateTime<Utc>>,
     /// Who held it before without giving it back.
     pub left_by: Option<String>,
+    /// How often a person had decided about an order of it when it was claimed.
+    pub decisions: i64,
     /// What that worker may have sent.
     pub under_way: Option<Vec<Uuid>>,
     /// Since when.
@@ -130,7 +132,7 @@ async fn claim(
          update lanes l
          set lease_until = clock_timestamp() + make_interval(secs => $3), leased_by = $2, fence = l.fence + 1
          from picked where l.connection_id = picked.connection_id
-         returning l.connection_id, picked.account_id, picked.company_id, l.fence, l.arrivals, l.failures,
+         returning l.connection_id, picked.account_id, picked.company_id, l.fence, l.arrivals, l.failures, l.decisions,
                    picked.verified_at, picked.left_by, l.under_way, l.under_way_since, l.stuck_on, l.stuck_tries,
                    l.stuck_since",
         due_by,

@@ -22,6 +22,8 @@ pub enum Status {
     Parked,
     /// A later revision took its place, or its order was cancelled before it had a document.
     Superseded,
+    /// A person decided that it is not to be posted.
+    Skipped,
 }
 
 impl Status {
@@ -32,6 +34,7 @@ impl Status {
             Self::Posted => "posted",
             Self::Parked => "parked",
             Self::Superseded => "superseded",
+            Self::Skipped => "skipped",
         }
     }
 }
@@ -102,13 +105,14 @@ pub async fn receive(
            ), again as (
                update orders o
                set status = 'queued', position = default, modified_at = r.modified_at, received_at = $4,
+                   content = r.content, pruned_at = null,
                    request_id = case when o.status = 'queued'
                                           or exists (select from order_attempts t where t.order_id = o.id
                                                      and (t.outcome is null or t.outcome = 'unknown'))
                                      then o.request_id else r.request_id end,
                    last_message = null, remedy = null
                from jsonb_to_recordset($1) as r (external_id text, revision text, modified_at timestamptz,
-                    request_id uuid)
+                    request_id uuid, content jsonb)
                where o.source_id = $3 and o.external_id = r.external_id and o.revision = r.revision
                  and r.modified_at > o.modified_at
                  and (o.status in ('superseded', 'parked')
@@ -246,10 +250,11 @@ pub async fn next(conn: &mut PgConnection, account_id: Uuid, limit: i64) -> Resu
     .await?)
 }
 
-/// Settles an order without a try: superseded, or parked because of what it is.
+/// Settles an order without a try: superseded, or parked because of what it is. One that a person took out of the queue
+/// meanwhile is left as it is.
 ///
 /// # Errors
-/// Database trouble, or it is not queued any more.
+/// Database trouble.
 pub async fn settle(
     conn: &mut PgConnection,
     order_id: Uuid,
@@ -257,7 +262,7 @@ pub async fn settle(
     message: &str,
     remedy: Option<&str>,
 ) -> Result<(), Error> {
-    let done = sqlx::query!(
+    sqlx::query!(
         "update orders set status = $2, last_message = $3, remedy = $4 where id = $1 and status = 'queued'",
         order_id,
         status as Status,
@@ -266,101 +271,5 @@ pub async fn settle(
     )
     .execute(conn)
     .await?;
-    one_row("order", order_id, done.rows_affected())
-}
-
-/// An order, for people.
-#[derive(Clone, Debug, Serialize)]
-pub struct Overview {
-    /// Its id.
-    pub id: Uuid,
-    /// Whose.
-    pub account: String,
-    /// Its id in HubSpot.
-    pub external_id: String,
-    /// What people call it.
-    pub name: String,
-    /// What it comes to.
-    pub total: Option<Decimal>,
-    /// In which money.
-    pub currency: Option<String>,
-    /// The state.
-    pub status: Status,
-    /// How often it was tried.
-    pub attempts: i32,
-    /// The document's number.
-    pub document_number: String,
-    /// The document's id in QuickBooks.
-    pub document_id: Option<String>,
-    /// The last words about it.
-    pub last_message: Option<String>,
-    /// What a person can do.
-    pub remedy: Option<String>,
-    /// When it came in.
-    pub received_at: DateTime<Utc>,
-    /// When its document was made.
-    pub posted_at: Option<DateTime<Utc>>,
-}
-
-/// The latest orders, of one status and account if asked, at most `limit`.
-///
-/// # Errors
-/// Database trouble.
-pub async fn overview(
-    conn: &mut PgConnection,
-    status: Option<Status>,
-    account_id: Option<Uuid>,
-    limit: i64,
-) -> Result<Vec<Overview>, Error> {
-    Ok(sqlx::query_as!(
-        Overview,
-        r#"select o.id, a.name as account, o.external_id, o.name, o.total, o.currency, o.status as "status: Status",
-                  o.attempts, o.document_number, o.document_id, o.last_message, o.remedy, o.received_at, o.posted_at
-           from orders o join accounts a on a.id = o.account_id
-           where o.status = coalesce($1, o.status) and o.account_id = coalesce($2, o.account_id)
-           order by o.received_at desc, o.position desc limit $3"#,
-        status as Option<Status>,
-        account_id,
-        limit
-    )
-    .fetch_all(conn)
-    .await?)
-}
-
-/// How many orders are queued and how many parked: by index, whatever is stored.
-///
-/// # Errors
-/// Database trouble.
-pub async fn count_unsettled(conn: &mut PgConnection) -> Result<Vec<(Status, i64)>, Error> {
-    let rows = sqlx::query!(
-        r#"select status as "status: Status", count(*) as "count!" from orders
-           where status in ('queued', 'parked') group by status"#
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.status, row.count)).collect())
-}
-
-/// How many orders have which status. Counts every row: for a person's page, not for a probe.
-///
-/// # Errors
-/// Database trouble.
-pub async fn count_by_status(conn: &mut PgConnection) -> Result<Vec<(Status, i64)>, Error> {
-    let rows = sqlx::query!(r#"select status as "status: Status", count(*) as "count!" from orders group by status"#)
-        .fetch_all(conn)
-        .await?;
-    Ok(rows.into_iter().map(|row| (row.status, row.count)).collect())
-}
-
-/// How many orders wait in an account, or in all.
-///
-/// # Errors
-/// Database trouble.
-pub async fn count_waiting(conn: &mut PgConnection, account_id: Option<Uuid>) -> Result<i64, Error> {
-    Ok(sqlx::query_scalar!(
-        r#"select count(*) as "count!" from orders where status = 'queued' and account_id = coalesce($1, account_id)"#,
-        account_id
-    )
-    .fetch_one(conn)
-    .await?)
+    Ok(())
 }

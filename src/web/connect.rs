@@ -33,7 +33,7 @@ use crate::{
         connections::{self, Company, Connected, Connection, Status},
         intakes, lanes,
         oauth_states::{self, OauthState, Taken},
-        orders, spends, tokens,
+        order_log, spends, tokens,
     },
 };
 
@@ -292,7 +292,7 @@ impl Web {
         (self.connected)();
         info!(%connection_id, %provider, again = matches!(connected, Connected::Renewed(..)), "connected");
         let account = accounts::of_connection(&mut conn, connection_id).await?;
-        let waiting = u64::try_from(orders::count_waiting(&mut conn, Some(account.id)).await?).unwrap_or(0);
+        let waiting = u64::try_from(order_log::count_waiting(&mut conn, Some(account.id)).await?).unwrap_or(0);
         let present = connections::of_account(&mut conn, account.id).await?;
         let missing = Provider::ALL.into_iter().find(|other| {
             let works = |there: &Connection| there.provider == *other && there.status != Status::Lapsed;

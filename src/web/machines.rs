@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{Error, Web};
 use crate::{
     health::{self, Depth},
-    store::{connections, orders, outages},
+    store::{connections, order_log, outages},
 };
 
 /// Answers as long as the process does.
@@ -31,7 +31,7 @@ pub(super) async fn readyz(State(web): State<Web>) -> impl IntoResponse {
 pub(super) async fn metrics(State(web): State<Web>) -> Result<impl IntoResponse, Error> {
     let mut conn = web.pool.acquire().await?;
     let connections = connections::count_by_status(&mut conn).await?;
-    let by_order_status = orders::count_unsettled(&mut conn).await?;
+    let by_order_status = order_log::count_unsettled(&mut conn).await?;
     let open: Vec<_> = outages::recent(&mut conn, 10)
         .await?
         .into_iter()

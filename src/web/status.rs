@@ -25,7 +25,7 @@ use crate::{
     store::{
         self, accounts, alerts,
         connections::{self, Status},
-        mails, orders, outages, spends,
+        mails, order_log, orders, outages, spends,
     },
 };
 
@@ -86,11 +86,11 @@ async fn fill(page: &mut StatusPage, conn: &mut PgConnection) -> Result<(), stor
     page.connections = Listing::of(overview.iter().map(connection_row).collect(), all_connections);
     let (rows, total) = accounts::overview(conn, ROWS).await?;
     page.accounts = Listing::of(rows.into_iter().map(account_row).collect(), total);
-    let by_status = orders::count_by_status(conn).await?;
+    let by_status = order_log::count_by_status(conn).await?;
     let all_orders = by_status.iter().map(|(_, n)| n.unsigned_abs()).sum();
     page.orders_by_status =
         by_status.iter().map(|(status, n)| (status.as_str().to_owned(), n.unsigned_abs())).collect();
-    let recent = orders::overview(conn, None, None, ROWS).await?;
+    let recent = order_log::list(conn, &order_log::Filter::default(), None, ROWS).await?;
     page.orders = Listing::of(recent.into_iter().map(order_row).collect(), all_orders);
     page.spends = spends::recent(conn, ROWS).await?.into_iter().map(spend_row).collect::<Vec<_>>().into();
     page.alerts = alert_rows(conn).await?.into();
@@ -140,12 +140,12 @@ fn account_row(row: accounts::Overview) -> AccountRow {
     }
 }
 
-fn order_row(row: orders::Overview) -> OrderRow {
+fn order_row(row: order_log::Overview) -> OrderRow {
     let tone = match row.status {
         orders::Status::Posted => Tone::Good,
         orders::Status::Queued if row.last_message.is_some() => Tone::Warn,
         orders::Status::Parked => Tone::Bad,
-        orders::Status::Queued | orders::Status::Superseded => Tone::Quiet,
+        orders::Status::Queued | orders::Status::Superseded | orders::Status::Skipped => Tone::Quiet,
     };
     let reason = row.last_message.filter(|_| row.status != orders::Status::Posted);
     OrderRow {

@@ -22,7 +22,7 @@ use lamplighter::{
         self,
         accounts::{self, Account},
         connections::{self, Overview},
-        embedded, orders,
+        embedded, order_log,
     },
     vault::Vault,
     web,
@@ -147,8 +147,8 @@ impl TestApp {
         rows.into_iter().find(|row| row.provider == provider).expect("it is connected")
     }
 
-    pub(crate) async fn order(&self, name: &str) -> orders::Overview {
-        let rows = orders::overview(&mut *self.conn().await, None, None, 1_000).await.unwrap();
+    pub(crate) async fn order(&self, name: &str) -> order_log::Overview {
+        let rows = order_log::list(&mut *self.conn().await, &order_log::Filter::default(), None, 1_000).await.unwrap();
         rows.into_iter().find(|row| row.name == name).expect("the order is there")
     }
 

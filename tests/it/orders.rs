@@ -5,6 +5,7 @@ mod changes;
 mod daemons;
 mod filters;
 mod lanes;
+mod log;
 mod portals;
 mod receipts;
 mod refusals;
@@ -21,7 +22,8 @@ use lamplighter::{
     sandbox::{Document, NewOrder, Switches},
     store::{
         accounts::Account,
-        orders::{self, Overview, Status},
+        order_log::{self, Overview},
+        orders::Status,
     },
 };
 use serde_json::{Value, json};
@@ -79,7 +81,8 @@ impl TestApp {
 
     /// All revisions of an order, the first one first.
     async fn revisions(&self, external_id: &str) -> Vec<Overview> {
-        let mut rows = orders::overview(&mut *self.conn().await, None, None, 10_000).await.unwrap();
+        let mut rows =
+            order_log::list(&mut *self.conn().await, &order_log::Filter::default(), None, 10_000).await.unwrap();
         rows.retain(|row| row.external_id == external_id);
         rows.reverse();
         rows

@@ -12,6 +12,7 @@ mod intake;
 mod keys;
 mod life;
 mod mail;
+mod orders;
 mod probe;
 mod several;
 mod startup;

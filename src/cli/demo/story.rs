@@ -17,7 +17,7 @@ use crate::{
     store::{
         accounts::{self, Account},
         connections::{self, Status},
-        orders, outages,
+        order_log, outages,
     },
 };
 
@@ -174,7 +174,7 @@ impl Story {
         self.line("6  She opens the link in the mail and agrees: connected again.");
         self.documents(7).await?;
         let mut conn = self.app.pool.acquire().await?;
-        ensure!(orders::count_waiting(&mut conn, Some(account_id)).await? == 0, "an order still waits");
+        ensure!(order_log::count_waiting(&mut conn, Some(account_id)).await? == 0, "an order still waits");
         drop(conn);
         self.line("   Both orders arrived by themselves.");
         let mail = self.until("the all-clear", || async { Ok(self.owners_mails().into_iter().nth(1)) }).await?;
@@ -245,7 +245,7 @@ impl Story {
 
     async fn waiting(&self) -> anyhow::Result<i64> {
         let mut conn = self.app.pool.acquire().await?;
-        Ok(orders::count_waiting(&mut conn, None).await?)
+        Ok(order_log::count_waiting(&mut conn, None).await?)
     }
 
     async fn documents(&self, count: usize) -> anyhow::Result<()> {

@@ -21,7 +21,7 @@ use crate::{
     retry::{Backoff, later},
     store::{
         self,
-        attempts::{self, Ended, Outcome},
+        attempts::{self, Begun, Ended, Outcome},
         documents,
         lanes::{self, Leave},
         orders::{self, Status, Waiting},
@@ -36,6 +36,16 @@ pub(super) struct Turn<'a, P> {
     pub(super) evidence: Evidence,
     /// The company was asked for something.
     pub(super) asked: bool,
+}
+
+/// What delivering a handful came to.
+enum Delivered {
+    /// So many were sent, and their ends are written.
+    Sent(usize),
+    /// Nothing was sent, because a person decided about an order of the lane.
+    Decided,
+    /// The lane was given back with the last word, or is somebody else's.
+    Over,
 }
 
 /// How one order ended, and whether the turn ends with it.
@@ -83,8 +93,12 @@ impl<'a, P: Poster> Turn<'a, P> {
             }
             let (handful, behind) = rest.split_at(self.handful(rest));
             let last = behind.is_empty().then_some(through);
-            let Some(sent) = self.deliver(&mut session, handful, last).await? else { return Ok(None) };
-            rest = rest.get(sent..).unwrap_or_default();
+            match self.deliver(&mut session, handful, last).await? {
+                Delivered::Sent(count) => rest = rest.get(count..).unwrap_or_default(),
+                // What was read is no longer true: the lane is claimed and read anew.
+                Delivered::Decided => return Ok(Some(Leave::More)),
+                Delivered::Over => return Ok(None),
+            }
         }
         Ok(Some(through))
     }
@@ -96,23 +110,24 @@ impl<'a, P: Poster> Turn<'a, P> {
         self.dispatch.pace.handful().min(together + 1)
     }
 
-    /// Begins a handful, posts it one by one, and writes how it ended, all in the lane's own row or beside it. Says how many
-    /// were sent; `None` when the turn is over: the lane was given back with the last word, or is somebody else's.
+    /// Begins a handful, posts it one by one, and writes how it ended, all in the lane's own row or beside it.
     async fn deliver(
         &mut self,
         session: &mut P::Session,
         handful: &[Waiting],
         last: Option<Leave>,
-    ) -> Result<Option<usize>, store::Error> {
+    ) -> Result<Delivered, store::Error> {
         let dispatch = self.dispatch;
         let (clock, lease) = (&dispatch.keeper.clock, dispatch.config.lease);
         let ids: Vec<_> = handful.iter().map(|order| order.id).collect();
-        let ours = {
+        let begun = {
             let mut conn = dispatch.pool.acquire().await?;
             attempts::begin(&mut conn, &self.lane, &ids, lease, clock.now()).await?
         };
-        if !ours {
-            return Ok(None);
+        match begun {
+            Begun::Ours => {}
+            Begun::Decided => return Ok(Delivered::Decided),
+            Begun::Lost => return Ok(Delivered::Over),
         }
         failpoint::reach("order_begun");
         let begun = Instant::now();
@@ -147,7 +162,7 @@ impl<'a, P: Poster> Turn<'a, P> {
             self.hand_over(&heirs, &ended, parting).await?
         };
         failpoint::reach("order_finished");
-        Ok((ours && leave.is_none()).then_some(ended.len()))
+        Ok(if ours && leave.is_none() { Delivered::Sent(ended.len()) } else { Delivered::Over })
     }
 
     /// Writes how a handful ended, and that the revisions whose documents these orders have now are superseded.

@@ -78,7 +78,7 @@ pub async fn find(conn: &mut PgConnection, named: &str) -> Result<Vec<Found>, Er
 }
 
 /// The first and the last id that begin with this; dashes may be left out.
-fn ids_beginning_with(text: &str) -> Option<(Uuid, Uuid)> {
+pub(in crate::store) fn ids_beginning_with(text: &str) -> Option<(Uuid, Uuid)> {
     let digits: String = text.chars().filter(|c| *c != '-').collect();
     let fits = (LEAST_OF_AN_ID..=32).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
     let filled = |with: &str| Uuid::parse_str(&(digits.clone() + &with.repeat(32 - digits.len()))).ok();

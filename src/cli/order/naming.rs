@@ -1,0 +1,44 @@
+//! Which order a person means.
+
+use anyhow::bail;
+use sqlx::PgConnection;
+
+use crate::{
+    store::order_log::naming::{self, Found},
+    words,
+};
+
+/// What is said of the argument in every command's help.
+pub(super) const ORDER: &str = "The order: its id in HubSpot, its name or its document's number, which mean its latest revision; or our id of one \
+     revision, or the first 6 or more characters of it";
+
+/// The one order that is meant.
+///
+/// # Errors
+/// None or several match, with what matches.
+pub(super) async fn named(conn: &mut PgConnection, name: &str) -> anyhow::Result<Found> {
+    let mut found = naming::find(conn, name.trim()).await?;
+    match found.len() {
+        0 => bail!(
+            "{name:?} names no order: write its id in HubSpot, its whole name, its document's number, or our id of it; \
+             `lamplighter order list --search {name:?}` finds it by the beginning of its name"
+        ),
+        1 => Ok(found.remove(0)),
+        _ => {
+            let lines: Vec<_> = found.iter().map(|one| format!("\n  {}  {}", one.id, title(one))).collect();
+            bail!(
+                "{name:?} could be any of these orders: repeat it with the id at the beginning of a line{}",
+                lines.concat()
+            )
+        }
+    }
+}
+
+/// Name, account, document number, status and arrival in one line.
+pub(super) fn title(found: &Found) -> String {
+    let Found { name, account, external_id, document_number, status, received_at, .. } = found;
+    let (name, account) = (words::name(name), words::name(account));
+    let (external_id, number) = (words::name(external_id), words::name(document_number));
+    let at = words::instant(*received_at);
+    format!("{name} of {account} (HubSpot id {external_id}, document {number}): {}, came in {at}", status.as_str())
+}

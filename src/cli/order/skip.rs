@@ -1,0 +1,132 @@
+//! `lamplighter order skip`: a person decides that an order is not to be posted.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{
+    super::{DONE, FAILED, output, with_database},
+    naming::{ORDER, named, title},
+};
+use crate::{
+    clock::Clock,
+    config::Config,
+    store::{
+        order_log::{
+            by_hand::{self, Skip},
+            naming::Found,
+        },
+        orders::Status,
+    },
+    words,
+};
+
+/// How long an order that is under way is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often there is a look meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// A skipped order stays visible and can be put back with `lamplighter order retry`. The decision is about the revision
+/// that is there: when the order is changed in HubSpot in a way that matters, it comes in again, as queued. An order that
+/// is under way is waited for; what has its document by then is left alone.
+#[derive(Debug, Args)]
+pub(in super::super) struct Options {
+    #[arg(value_name = "ORDER", required = true, help = ORDER)]
+    orders: Vec<String>,
+    /// Why; it is kept with the order
+    #[arg(long)]
+    reason: String,
+    /// Skip it even though an earlier try, which was never answered, may have made its document
+    #[arg(long)]
+    risk_document: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Options {
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<u8> {
+        let reason = words::line(&self.reason, 300);
+        anyhow::ensure!(!reason.is_empty(), "--reason is empty: say why the order is not to be posted");
+        let message = format!("skipped by hand: {reason}");
+        with_database(config, async |conn| {
+            // All names are understood before anything is done.
+            let mut found: Vec<Found> = Vec::new();
+            for name in &self.orders {
+                let one = named(conn, name).await?;
+                if found.iter().all(|known| known.id != one.id) {
+                    found.push(one);
+                }
+            }
+            let (mut rows, mut all) = (Vec::new(), true);
+            for one in &found {
+                let outcome = patiently(conn, one.id, &message, self.risk_document).await?;
+                let skipped = outcome == Skip::Skipped;
+                let sentence = said(one, &outcome, Clock::system().now());
+                all &= skipped;
+                if !self.json {
+                    if skipped { output::say(&sentence) } else { output::complain(&sentence) }
+                }
+                rows.push(json!({ "order": one.id, "skipped": skipped, "outcome": outcome, "said": sentence }));
+            }
+            if self.json {
+                output::json(&rows)?;
+            }
+            Ok(if all { DONE } else { FAILED })
+        })
+        .await
+    }
+}
+
+/// Waits for an attempt that is under way: it ends soon, and then the order is either posted or free.
+async fn patiently(conn: &mut PgConnection, id: Uuid, message: &str, risk: bool) -> anyhow::Result<Skip> {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        loop {
+            looks.tick().await;
+            let outcome = by_hand::skip(conn, id, message, risk, Clock::system().now()).await?;
+            if !matches!(outcome, Skip::UnderWay { .. }) {
+                return Ok::<_, crate::store::Error>(outcome);
+            }
+        }
+    });
+    match waited.await {
+        Ok(outcome) => Ok(outcome?),
+        Err(_) => Ok(by_hand::skip(conn, id, message, risk, Clock::system().now()).await?),
+    }
+}
+
+fn said(found: &Found, outcome: &Skip, now: DateTime<Utc>) -> String {
+    let (name, id) = (words::name(&found.name), found.id);
+    match outcome {
+        Skip::Skipped => {
+            format!("{name} is skipped and will not be posted. To put it back: lamplighter order retry {id}")
+        }
+        Skip::UnderWay { daemon, since } => format!(
+            "{name} was not skipped: {daemon} asks QuickBooks for it since {} ({}). Look what became of it, and repeat: \
+             lamplighter order show {id}",
+            words::instant(*since),
+            words::until(*since, now)
+        ),
+        Skip::MayBeMade => format!(
+            "{name} was not skipped: an earlier try was never answered, so QuickBooks may have its document {} already. \
+             Leave it in the queue, which settles that by itself; or look there, and if the document is not wanted, \
+             delete it and repeat the command with --risk-document",
+            words::name(&found.document_number)
+        ),
+        Skip::Settled(Status::Posted) => format!(
+            "{name} was not skipped: it is posted, as document {}. To undo it, void the document in QuickBooks",
+            words::name(&found.document_number)
+        ),
+        Skip::Settled(status) => format!("{}: nothing to do, it is {} already", title(found), status.as_str()),
+        Skip::Replaced => format!(
+            "{name} was not skipped: a later revision takes the place of this one by itself. To skip that one, name the \
+             order by its id in HubSpot: {}",
+            words::name(&found.external_id)
+        ),
+    }
+}
