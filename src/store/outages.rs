@@ -192,6 +192,46 @@ pub async fn take_canary(
     Ok(done.rows_affected() == 1)
 }
 
+/// How one half of a provider stands, as we see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Standing {
+    /// Whose.
+    pub provider: Provider,
+    /// Which half.
+    pub endpoint: Endpoint,
+    /// Failures in a row, if the last call failed.
+    pub failures: i32,
+    /// Since when.
+    pub failing_since: Option<DateTime<Utc>>,
+    /// Since when there is an outage.
+    pub out_since: Option<DateTime<Utc>>,
+    /// When the last outage ended.
+    pub back_since: Option<DateTime<Utc>>,
+}
+
+/// How the halves of these providers stand.
+///
+/// # Errors
+/// Database trouble.
+pub async fn standing(conn: &mut PgConnection, providers: &[Provider]) -> Result<Vec<Standing>, Error> {
+    let names: Vec<&str> = providers.iter().map(|provider| provider.as_str()).collect();
+    Ok(sqlx::query_as!(
+        Standing,
+        r#"select p.name as "provider!: Provider", e.name as "endpoint!: Endpoint",
+                  coalesce(h.consecutive_failures, 0) as "failures!", h.first_failure_at as "failing_since?",
+                  case when o.closed_at is null then o.opened_at end as out_since, o.closed_at as "back_since?"
+           from unnest($1::text[]) with ordinality as p (name, nth)
+           cross join (values (1, 'api'), (2, 'tokens')) as e (nth, name)
+           left join provider_health h on h.provider = p.name and h.endpoint = e.name
+           left join lateral (select opened_at, closed_at from outages l
+                              where l.provider = p.name and l.endpoint = e.name order by l.opened_at desc limit 1) o on true
+           order by p.nth, e.nth"#,
+        names as _
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
 /// The latest outages of all providers, at most `limit`.
 ///
 /// # Errors

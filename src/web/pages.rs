@@ -13,7 +13,8 @@ mod status;
 
 pub use message::MessagePage;
 pub use rows::{
-    AccountRow, AlertRow, ConnectionCounts, ConnectionRow, Listing, OrderRow, OutageRow, SpendRow, TokenClock,
+    AccountRow, AlertRow, ConnectionCounts, ConnectionRow, Listing, OrderRow, OutageRow, ParkedRow, ProviderRow,
+    SpendRow, TokenClock,
 };
 pub use status::StatusPage;
 

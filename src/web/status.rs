@@ -14,8 +14,8 @@ use sqlx::PgConnection;
 use super::{
     Error, Web, not_found,
     pages::{
-        AccountRow, AlertRow, ConnectionCounts, ConnectionRow, Listing, OrderRow, OutageRow, SpendRow, StatusPage,
-        TokenClock, Tone,
+        AccountRow, AlertRow, ConnectionCounts, ConnectionRow, Listing, OrderRow, OutageRow, ParkedRow, ProviderRow,
+        SpendRow, StatusPage, TokenClock, Tone,
     },
 };
 use crate::{
@@ -60,6 +60,8 @@ pub(super) async fn page(
         connections: Listing::default(),
         accounts: Listing::default(),
         orders_by_status: Vec::new(),
+        parked: Listing::default(),
+        providers: Vec::new(),
         orders: Listing::default(),
         spends: Listing::default(),
         alerts: Listing::default(),
@@ -90,6 +92,14 @@ async fn fill(page: &mut StatusPage, conn: &mut PgConnection) -> Result<(), stor
     let all_orders = by_status.iter().map(|(_, n)| n.unsigned_abs()).sum();
     page.orders_by_status =
         by_status.iter().map(|(status, n)| (status.as_str().to_owned(), n.unsigned_abs())).collect();
+    let parked = order_log::Filter { statuses: vec![orders::Status::Parked], ..order_log::Filter::default() };
+    let parked_in_all =
+        by_status.iter().filter(|(status, _)| *status == orders::Status::Parked).map(|(_, n)| n.unsigned_abs());
+    let rows = order_log::list(conn, &parked, None, ROWS).await?;
+    page.parked = Listing::of(rows.into_iter().map(parked_row).collect(), parked_in_all.sum());
+    let used: Vec<Provider> =
+        Provider::ALL.into_iter().filter(|p| counts.iter().any(|(used, _, _)| used == p)).collect();
+    page.providers = outages::standing(conn, &used).await?.into_iter().map(provider_row).collect();
     let recent = order_log::list(conn, &order_log::Filter::default(), None, ROWS).await?;
     page.orders = Listing::of(recent.into_iter().map(order_row).collect(), all_orders);
     page.spends = spends::recent(conn, ROWS).await?.into_iter().map(spend_row).collect::<Vec<_>>().into();
@@ -162,6 +172,31 @@ fn order_row(row: order_log::Overview) -> OrderRow {
         }),
         updated_at: row.posted_at.unwrap_or(row.received_at),
     }
+}
+
+fn parked_row(row: order_log::Overview) -> ParkedRow {
+    ParkedRow {
+        id: row.id.to_string(),
+        account: row.account,
+        number: row.name,
+        amount: row.total.map(|total| format!("{total} {}", row.currency.as_deref().unwrap_or("")).trim().to_owned()),
+        code: row.code,
+        words: row.last_message.unwrap_or_else(|| "it needs a person".to_owned()),
+        remedy: row.remedy,
+        received_at: row.received_at,
+    }
+}
+
+/// A provider that is out, that has failed in a row but not for everybody, or that answers.
+fn provider_row(row: outages::Standing) -> ProviderRow {
+    let failures = || crate::words::count(u64::try_from(row.failures).unwrap_or(0), "failure");
+    let (tone, state, since, note) = match (row.out_since, row.failing_since, row.back_since) {
+        (Some(since), ..) => (Tone::Warn, "out", Some(since), "began".to_owned()),
+        (None, Some(since), _) => (Tone::Warn, "doubtful", Some(since), format!("{} in a row, the first", failures())),
+        (None, None, Some(back)) => (Tone::Good, "answers", Some(back), "back since".to_owned()),
+        (None, None, None) => (Tone::Good, "answers", None, String::new()),
+    };
+    ProviderRow { name: row.endpoint.title(row.provider), tone, state: state.to_owned(), since, note }
 }
 
 fn spend_row(row: spends::Spend) -> SpendRow {

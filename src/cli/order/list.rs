@@ -47,7 +47,6 @@ impl From<Status> for orders::Status {
     }
 }
 
-/// All conditions must be met; without any, all orders are listed.
 #[derive(Debug, Args)]
 pub(in super::super) struct Options {
     /// Only these; can be repeated

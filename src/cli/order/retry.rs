@@ -39,11 +39,14 @@ const SHOWN: i64 = 20;
 /// The most accounts of which is said what comes next.
 const ACCOUNTS: usize = 10;
 
-/// An order that may have its document already is looked up before it is posted; every other one is sent under a new
-/// request id, because Intuit answers a repeated one with its first reply. Revisions that a later one replaced are left
-/// alone.
+/// What is said below the options.
+const HELP: &str = "\
+They go back to their place in the queue. QuickBooks is asked first for the document of an order whose last try was never \
+answered; every other one is sent under a new request id, because Intuit answers a repeated one with its first reply. \
+Revisions that a later one replaced are left alone.";
+
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("which").required(true).args(["orders", "parked", "all_parked"])))]
+#[command(after_help = HELP, group(ArgGroup::new("which").required(true).args(["orders", "parked", "all_parked"])))]
 pub(in super::super) struct Options {
     #[arg(value_name = "ORDER", help = ORDER)]
     orders: Vec<String>,

@@ -30,10 +30,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often there is a look meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// A skipped order stays visible and can be put back with `lamplighter order retry`. The decision is about the revision
-/// that is there: when the order is changed in HubSpot in a way that matters, it comes in again, as queued. An order that
-/// is under way is waited for; what has its document by then is left alone.
+/// What is said below the options.
+const HELP: &str = "\
+A skipped order stays visible and can be put back with `lamplighter order retry`. The decision is about the revision that \
+is there: when the order is changed in HubSpot in a way that matters, it comes in again, as queued. An order that is under \
+way is waited for; what has its document by then is left alone.";
+
 #[derive(Debug, Args)]
+#[command(after_help = HELP)]
 pub(in super::super) struct Options {
     #[arg(value_name = "ORDER", required = true, help = ORDER)]
     orders: Vec<String>,

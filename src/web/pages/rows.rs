@@ -217,6 +217,42 @@ pub struct OrderRow {
     pub updated_at: DateTime<Utc>,
 }
 
+/// One order that a person must look at.
+#[derive(Clone, Debug)]
+pub struct ParkedRow {
+    /// Our id of it, for the commands.
+    pub id: String,
+    /// Whose it is.
+    pub account: String,
+    /// What people call it.
+    pub number: String,
+    /// With its currency.
+    pub amount: Option<String>,
+    /// The provider's code for its refusal.
+    pub code: Option<String>,
+    /// Why it is parked.
+    pub words: String,
+    /// What to do about it.
+    pub remedy: Option<String>,
+    /// When it came in.
+    pub received_at: DateTime<Utc>,
+}
+
+/// How one half of a provider stands, as we see it.
+#[derive(Clone, Debug)]
+pub struct ProviderRow {
+    /// Which, such as `QuickBooks` or `the token endpoint of HubSpot`.
+    pub name: String,
+    /// How good that is.
+    pub tone: Tone,
+    /// In a word: `answers`, `doubtful` or `out`.
+    pub state: String,
+    /// Since when, if it is or was not well.
+    pub since: Option<DateTime<Utc>>,
+    /// What that moment was.
+    pub note: String,
+}
+
 /// One use of a refresh token.
 #[derive(Clone, Debug)]
 pub struct SpendRow {

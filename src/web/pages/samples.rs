@@ -184,6 +184,35 @@ pub(super) fn bad_evening() -> StatusPage {
             ],
             18_268,
         ),
+        parked: Listing::of(
+            vec![ParkedRow {
+                id: "019aa8f0-0000-7000-8000-000000000b01".to_owned(),
+                account: "Tidewater Supply".to_owned(),
+                number: "HS-20417".to_owned(),
+                amount: Some("1,129.00 USD".to_owned()),
+                code: Some("6210".to_owned()),
+                words: "QuickBooks: the account period is closed.".to_owned(),
+                remedy: Some("Reopen it or move the order's date, then retry.".to_owned()),
+                received_at: ago(31),
+            }],
+            7,
+        ),
+        providers: vec![
+            ProviderRow {
+                name: "QuickBooks".to_owned(),
+                tone: Tone::Warn,
+                state: "out".to_owned(),
+                since: Some(ago(26)),
+                note: "began".to_owned(),
+            },
+            ProviderRow {
+                name: "HubSpot".to_owned(),
+                tone: Tone::Good,
+                state: "answers".to_owned(),
+                since: None,
+                note: String::new(),
+            },
+        ],
         spends: Listing::of(
             vec![
                 spend(harbor, Provider::Hubspot, "kept", Tone::Good, 2),
@@ -222,6 +251,8 @@ pub(super) fn first_day() -> StatusPage {
         connections: Listing::default(),
         accounts: Listing::default(),
         orders_by_status: Vec::new(),
+        parked: Listing::default(),
+        providers: Vec::new(),
         orders: Listing::default(),
         spends: Listing::default(),
         alerts: Listing::default(),

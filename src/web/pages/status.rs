@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 
 use super::rows::Shown as _;
 use super::{
-    AccountRow, AlertRow, ConnectionCounts, ConnectionRow, Listing, OrderRow, OutageRow, SpendRow, TokenClock, Tone,
+    AccountRow, AlertRow, ConnectionCounts, ConnectionRow, Listing, OrderRow, OutageRow, ParkedRow, ProviderRow,
+    SpendRow, TokenClock, Tone,
 };
 use crate::{
     health::{Check, State},
@@ -32,6 +33,10 @@ pub struct StatusPage {
     pub accounts: Listing<AccountRow>,
     /// Status and how many orders have it.
     pub orders_by_status: Vec<(String, u64)>,
+    /// Orders for a person, the latest first.
+    pub parked: Listing<ParkedRow>,
+    /// How the providers stand, as we see them.
+    pub providers: Vec<ProviderRow>,
     /// Orders, the latest first.
     pub orders: Listing<OrderRow>,
     /// Uses of refresh tokens, the latest first.

@@ -105,3 +105,35 @@ async fn it_shows_everything_there_is_and_takes_no_name_for_markup() {
         assert!(page.contains(shown), "{shown}: {page}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_parked_and_how_the_providers_stand_is_said_with_what_to_do() {
+    let (app, _) = TestApp::connected_with(&[("outage.open_after", "1")]).await;
+    let well = ask(Method::GET, &app.url("/"), &[]).await.body;
+    assert!(!well.contains("Orders for a person"), "{well}");
+    assert!(well.contains("<b>QuickBooks</b> answers<") && well.contains("<b>HubSpot</b> answers<"), "{well}");
+    app.sandbox.close_books(REALM, chrono::NaiveDate::from_ymd_opt(2030, 12, 31));
+    app.sandbox.place_order(HUB, order("#1001 <b>", 1_250));
+    app.rounds().await;
+    app.sandbox.switch(Provider::Quickbooks, |switches| switches.outage = lamplighter::sandbox::Outage::Status503);
+    app.sandbox.place_order(HUB, order("#1002", 1_250));
+    app.advance(minutes(6));
+    app.rounds().await;
+    let page = ask(Method::GET, &app.url("/"), &[]).await.body;
+    let retry = format!("lamplighter order retry {}", app.order("#1001 <b>").await.id);
+    for shown in [
+        "Orders for a person",
+        "#1001 &#60;b&#62;",
+        "The account period has closed",
+        "To do: the period is closed in QuickBooks: reopen it",
+        "data-label=\"Code\">6210<",
+        retry.as_str(),
+        "<b>QuickBooks</b> out, began <time",
+        "<b>HubSpot</b> answers<",
+        "<b>the token endpoint of QuickBooks</b> answers<",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert!(!page.contains("#1001 <b>"), "{page}");
+    app.mails(1).await;
+}

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use lamplighter::{provider::Provider::Quickbooks, sandbox::Outage, store::orders::Status};
 
 use super::{Installation, Said};
-use crate::harness::{HUB, REALM, TestApp, order};
+use crate::harness::{HUB, REALM, TestApp, minutes, order};
 
 fn holds(said: &Said, words: &[&str]) {
     for word in words {
@@ -37,7 +37,10 @@ async fn a_parked_order_is_found_understood_and_put_back() {
     let hint = page.stderr.split("--before ").nth(1).expect("there are more").trim();
     let rest = installation.order(&["list", "--limit", "2", "--before", hint, "--json"]).await.ok();
     let row = &rest.json()[0];
-    assert_eq!((&row["name"], &row["code"], &rest.json()[1]), (&"A-1".into(), &"6210".into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&row["name"], &row["code"], &rest.json()[1]),
+        (&"A-1".into(), &"6210".into(), &serde_json::Value::Null)
+    );
     assert!(row["cursor"].is_string() && row["remedy"].is_string() && !rest.stderr.contains("--before"));
     for wrong in [&["--since", "yesterday"], &["--before", "x"], &["--limit", "0"]] {
         assert_eq!(installation.order(&[&["list"][..], wrong].concat()).await.code, 2);
@@ -49,7 +52,10 @@ async fn a_parked_order_is_found_understood_and_put_back() {
     holds(&shown, &["PARKED", "The account period has closed", "HTTP 400", "code 6210", "correlation id", "GUIDE-1"]);
     holds(&shown, &["to do: ", &format!("lamplighter order retry {id}"), "Rae Reader"]);
     let json = installation.order(&["show", &first, "--json"]).await.ok().json();
-    assert_eq!((&json["facts"]["order"]["id"], &json["facts"]["attempts"][0]["code"]), (&id.as_str().into(), &"6210".into()));
+    assert_eq!(
+        (&json["facts"]["order"]["id"], &json["facts"]["attempts"][0]["code"]),
+        (&id.as_str().into(), &"6210".into())
+    );
     assert!(json["why"][0].is_string() && json["next"][0]["what"].is_string() && json["try"][0].is_string());
     let nothing = installation.order(&["show", "A-9"]).await;
     assert_eq!(nothing.code, 1);
@@ -72,11 +78,15 @@ async fn a_parked_order_is_found_understood_and_put_back() {
     holds(&again, &["in the queue already"]);
     let all = installation.order(&["retry", "--all-parked", "--yes", "--json"]).await.ok().json();
     assert_eq!(all["put_back"].as_array().map(Vec::len), Some(2), "{all}");
+    app.advance(minutes(6));
     app.app.dispatch.round().await.unwrap();
     assert_eq!(app.sandbox.documents(REALM).len(), 3);
     holds(&installation.order(&["retry", "A-1"]).await, &["it is posted"]);
     holds(&installation.order(&["retry", "--all-parked"]).await.ok(), &["Nothing was put back"]);
-    holds(&installation.order(&["show", "A-1"]).await.ok(), &["POSTED since", "QuickBooks made its document", "nothing: it is in"]);
+    holds(
+        &installation.order(&["show", "A-1"]).await.ok(),
+        &["POSTED since", "QuickBooks made its document", "nothing: it is in"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,12 +107,16 @@ async fn an_order_is_skipped_with_a_reason_and_stays_visible() {
     holds(&skipped, &["A-2 is skipped", "lamplighter order retry"]);
     assert_eq!(installation.order(&["skip", "A-2", "--reason", "again"]).await.code, 1);
     let shown = installation.order(&["show", "A-2"]).await.ok();
-    holds(&shown, &["SKIPPED since", "Skipped by hand: entered by hand already", "somebody puts it back", "order retry"]);
+    holds(
+        &shown,
+        &["SKIPPED since", "Skipped by hand: entered by hand already", "somebody puts it back", "order retry"],
+    );
     holds(&installation.order(&["list", "--status", "skipped"]).await.ok(), &["A-2", "entered by hand"]);
     let help = installation.order(&["skip", "--help"]).await.ok();
     holds(&help, &["it comes in again, as queued"]);
     holds(&installation.order(&["retry", "A-2"]).await.ok(), &["1 order back in the queue"]);
     app.sandbox.switch(Quickbooks, |switches| switches.outage = Outage::None);
+    app.advance(minutes(6));
     app.app.dispatch.round().await.unwrap();
     assert_eq!(app.sandbox.documents(REALM).len(), 3);
 }
