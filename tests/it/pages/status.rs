@@ -126,7 +126,7 @@ async fn what_is_parked_and_how_the_providers_stand_is_said_with_what_to_do() {
         "#1001 &#60;b&#62;",
         "The account period has closed",
         "To do: the period is closed in QuickBooks: reopen it",
-        "data-label=\"Code\">6210<",
+        ">6210</td>",
         retry.as_str(),
         "<b>QuickBooks</b> out, began <time",
         "<b>HubSpot</b> answers<",
