@@ -139,6 +139,31 @@ fn alerts() -> Vec<AlertRow> {
     ]
 }
 
+fn parked() -> Listing<ParkedRow> {
+    let row = ParkedRow {
+        id: "019aa8f0-0000-7000-8000-000000000b01".to_owned(),
+        account: "Tidewater Supply".to_owned(),
+        number: "HS-20417".to_owned(),
+        amount: Some("1,129.00 USD".to_owned()),
+        code: Some("6210".to_owned()),
+        words: "QuickBooks: the account period is closed.".to_owned(),
+        remedy: Some("Reopen it or move the order's date, then retry.".to_owned()),
+        received_at: ago(31),
+    };
+    Listing::of(vec![row], 7)
+}
+
+fn providers() -> Vec<ProviderRow> {
+    let row = |name: &str, tone, state: &str, since: Option<DateTime<Utc>>| ProviderRow {
+        name: name.to_owned(),
+        tone,
+        state: state.to_owned(),
+        since,
+        note: "began".to_owned(),
+    };
+    vec![row("QuickBooks", Tone::Warn, "out", Some(ago(26))), row("HubSpot", Tone::Good, "answers", None)]
+}
+
 /// Things go wrong, each in its own way.
 pub(super) fn bad_evening() -> StatusPage {
     let harbor = "Harbor Books";
@@ -184,35 +209,8 @@ pub(super) fn bad_evening() -> StatusPage {
             ],
             18_268,
         ),
-        parked: Listing::of(
-            vec![ParkedRow {
-                id: "019aa8f0-0000-7000-8000-000000000b01".to_owned(),
-                account: "Tidewater Supply".to_owned(),
-                number: "HS-20417".to_owned(),
-                amount: Some("1,129.00 USD".to_owned()),
-                code: Some("6210".to_owned()),
-                words: "QuickBooks: the account period is closed.".to_owned(),
-                remedy: Some("Reopen it or move the order's date, then retry.".to_owned()),
-                received_at: ago(31),
-            }],
-            7,
-        ),
-        providers: vec![
-            ProviderRow {
-                name: "QuickBooks".to_owned(),
-                tone: Tone::Warn,
-                state: "out".to_owned(),
-                since: Some(ago(26)),
-                note: "began".to_owned(),
-            },
-            ProviderRow {
-                name: "HubSpot".to_owned(),
-                tone: Tone::Good,
-                state: "answers".to_owned(),
-                since: None,
-                note: String::new(),
-            },
-        ],
+        parked: parked(),
+        providers: providers(),
         spends: Listing::of(
             vec![
                 spend(harbor, Provider::Hubspot, "kept", Tone::Good, 2),
