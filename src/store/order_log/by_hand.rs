@@ -137,12 +137,10 @@ pub async fn skip(
         }
         left = true;
     }
-    let outcomes = sqlx::query_scalar!(
-        r#"select outcome as "outcome?" from order_attempts where order_id = $1 order by id"#,
-        id
-    )
-    .fetch_all(&mut *tx)
-    .await?;
+    let outcomes =
+        sqlx::query_scalar!(r#"select outcome as "outcome?" from order_attempts where order_id = $1 order by id"#, id)
+            .fetch_all(&mut *tx)
+            .await?;
     // What was parked after an unanswered try was looked for meanwhile; what is queued may not have been.
     let unknown = |outcome: &Option<String>| outcome.as_deref().is_none_or(|outcome| outcome == "unknown");
     let may_be_made = match order.status {

@@ -10,10 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     provider::{Cause, Endpoint, Provider},
-    store::{
-        Error, connections,
-        orders::{Outcome, Status},
-    },
+    store::{Error, attempts::Outcome, connections, orders::Status},
 };
 
 /// An order with everything that bears on it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lamplighter::{
     provider::Provider::{Hubspot, Quickbooks},
     store::{
-        attempts,
+        attempts::{self, Begun},
         lanes::{self, Claim},
         orders::{self, Waiting},
     },
@@ -52,7 +52,7 @@ async fn daemons_that_race_post_every_order_once_and_in_order() {
 }
 
 /// A worker claims the lane and begins its first order.
-async fn begin(app: &TestApp) -> (Claim, Waiting, bool) {
+async fn begin(app: &TestApp) -> (Claim, Waiting, Begun) {
     let (now, lease) = (app.clock.now(), Duration::from_secs(300));
     let mut conn = app.conn().await;
     let claim = lanes::claim_due(&mut conn, now, "dying/1", lease, 1).await.unwrap().pop().unwrap();
@@ -70,7 +70,7 @@ async fn what_a_dead_worker_posted_is_adopted_when_its_lease_ran_out() {
     app.place(order("A-2", 2_000));
     app.app.intake.round().await.unwrap();
     let (_, waiting, attempt) = begin(&app).await;
-    assert!(attempt);
+    assert_eq!(attempt, Begun::Ours);
     app.by_hand(REALM, "salesreceipt", receipt_by_hand(&number(&id), &waiting.request_id.to_string())).await;
     let before = app.sandbox.api_calls(Quickbooks);
     app.later().await;
@@ -95,7 +95,7 @@ async fn what_a_dead_worker_did_not_post_is_posted() {
     let mut conn = app.conn().await;
     let lease = Duration::from_secs(300);
     let begun = attempts::begin(&mut conn, &late, &[waiting.id], lease, app.clock.now()).await.unwrap();
-    assert!(!begun, "who lost the lane may not begin again");
+    assert_eq!(begun, Begun::Lost, "who lost the lane may not begin again");
     lanes::release(
         &mut conn,
         &late,

@@ -20,7 +20,7 @@ use lamplighter::{
     },
     store::{
         self,
-        attempts::{self, Ended, Outcome},
+        attempts::{self, Begun, Ended, Outcome},
         lanes::{self, Claim, Leave},
         orders::{self, Status, Waiting},
     },
@@ -34,6 +34,7 @@ use super::totals;
 use crate::harness::{REALM, TestApp, minutes, order};
 
 const LEASE: Duration = Duration::from_secs(300);
+const UNDER_WAY: &str = "select coalesce(sum(cardinality(under_way)), 0)::bigint from lanes";
 
 /// What the company does, and what it saw.
 #[derive(Clone)]
@@ -174,7 +175,7 @@ async fn dies_with(app: &TestApp, count: usize) -> (Claim, Vec<Uuid>) {
     let claim = lanes::claim_due(&mut conn, now, "dying/1", LEASE, 1).await.unwrap().pop().unwrap();
     let waiting = orders::next(&mut conn, claim.account_id, 100).await.unwrap();
     let ids: Vec<_> = waiting.iter().take(count).map(|order| order.id).collect();
-    assert!(attempts::begin(&mut conn, &claim, &ids, LEASE, now).await.unwrap());
+    assert_eq!(attempts::begin(&mut conn, &claim, &ids, LEASE, now).await.unwrap(), Begun::Ours);
     app.execute("update lanes set lease_until = clock_timestamp() - interval '1 second'").await;
     (claim, ids)
 }
@@ -215,8 +216,8 @@ async fn what_a_dead_worker_had_under_way_is_in_doubt_and_nothing_else() {
     let (app, _) = TestApp::connected().await;
     let (dispatch, company) = dispatch(&app);
     place(&app, 1, 5).await;
-    let (_, ids) = dies_with(&app, 3).await;
-    assert!(attempts::is_under_way(&mut *app.conn().await, ids[2]).await.unwrap());
+    dies_with(&app, 3).await;
+    assert_eq!(app.count(UNDER_WAY).await, 3);
     dispatch.round().await.unwrap();
     let doubted: Vec<_> = company.seen().into_iter().map(|(name, unsettled, _)| (name, unsettled)).collect();
     assert_eq!(
@@ -230,7 +231,7 @@ async fn what_a_dead_worker_had_under_way_is_in_doubt_and_nothing_else() {
         "{outcomes:?}"
     );
     assert!(outcomes[3..].iter().all(|(_, outcome, daemon)| outcome == "posted" && daemon == "test/1"), "{outcomes:?}");
-    assert!(!attempts::is_under_way(&mut *app.conn().await, ids[2]).await.unwrap());
+    assert_eq!(app.count(UNDER_WAY).await, 0);
     assert_eq!(app.count("select attempts::bigint from orders where name = 'A-1'").await, 2);
 }
 
@@ -258,7 +259,7 @@ async fn who_lost_the_lane_writes_nothing_any_more() {
     };
     let mut conn = app.conn().await;
     assert!(!attempts::finish(&mut conn, &late, "dying/1", &[ended], LEASE, None).await.unwrap());
-    assert!(!attempts::begin(&mut conn, &late, &ids, LEASE, now).await.unwrap());
+    assert_eq!(attempts::begin(&mut conn, &late, &ids, LEASE, now).await.unwrap(), Begun::Lost);
     assert!(!attempts::abandon(&mut conn, &Claim { under_way: Some(ids), ..late }, now).await.unwrap());
     assert_eq!(outcomes(&app).await, before);
     assert_eq!(app.count("select count(*) from orders where status = 'posted'").await, 2);

@@ -8,7 +8,8 @@ use lamplighter::{
     sandbox::NewOrder,
     store::{
         order_log::{self, Cursor, Filter, Overview, dossier, naming},
-        orders::{Outcome, Status},
+        attempts::Outcome,
+        orders::Status,
     },
 };
 use sqlx::{Connection as _, PgConnection};

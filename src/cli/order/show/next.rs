@@ -6,9 +6,10 @@ use serde::Serialize;
 use crate::{
     provider::Cause,
     store::{
+        attempts::Outcome,
         connections,
         order_log::dossier::{Company, Dossier, Outage},
-        orders::{Outcome, Status},
+        orders::Status,
     },
     words,
 };

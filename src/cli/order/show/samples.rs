@@ -12,7 +12,8 @@ use crate::{
     store::{
         connections,
         order_log::dossier::{Attempt, Company, Dossier, Order, Outage, Revision},
-        orders::{Outcome, Status},
+        attempts::Outcome,
+        orders::Status,
     },
 };
 

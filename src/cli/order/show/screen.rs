@@ -11,8 +11,8 @@ use super::{
 use crate::{
     cli::output,
     store::{
+        attempts::Outcome,
         order_log::dossier::{Attempt, Order},
-        orders::Outcome,
     },
     words,
 };

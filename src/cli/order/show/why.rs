@@ -8,10 +8,7 @@ use super::{
     screen::{evidence, line},
 };
 use crate::{
-    store::{
-        order_log::dossier::Attempt,
-        orders::{Outcome, Status},
-    },
+    store::{attempts::Outcome, order_log::dossier::Attempt, orders::Status},
     words,
 };
 

@@ -5,8 +5,13 @@ use std::time::Duration;
 use lamplighter::{
     sandbox::Outage,
     store::{
+        attempts::{self, Begun},
+        lanes::{self, Leave},
         order_log::by_hand::{self, PutBack, Skip},
-        orders::Status::{Posted, Queued, Skipped},
+        orders::{
+            self,
+            Status::{Posted, Queued, Skipped},
+        },
     },
 };
 use uuid::Uuid;
@@ -29,22 +34,7 @@ impl TestApp {
         let sql = "select request_id from orders where name = $1";
         sqlx::query_scalar(sql).bind(name).fetch_one(&self.app.pool).await.unwrap()
     }
-
-    /// Looks until `sql` counts something.
-    async fn wait_for(&self, sql: &'static str) {
-        let looks = async {
-            let mut ticks = tokio::time::interval(Duration::from_millis(5));
-            while self.count(sql).await == 0 {
-                ticks.tick().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), looks).await.expect(sql);
-    }
 }
-
-const OPEN: &str = "select count(*) from order_attempts where finished_at is null";
-const BLOCKED: &str = "select count(*) from pg_stat_activity
-                       where datname = current_database() and wait_event_type = 'Lock'";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_refused_is_sent_anew_once_its_cause_is_gone() {
@@ -165,16 +155,15 @@ async fn what_may_have_its_document_is_skipped_only_at_ones_own_risk() {
     app.execute("update orders set status = 'queued', skipped_at = null where name = 'A-1'").await;
     app.execute("delete from order_attempts where outcome = 'unknown'").await;
     app.execute(
-        "insert into order_attempts (order_id, daemon, started_at)
-                 select id, 'lamp-1', now() from orders where name = 'A-1'",
+        "update lanes set under_way = (select array_agg(id) from orders where name = 'A-1'), under_way_since = now(),
+                          lease_until = clock_timestamp() - interval '1 minute', leased_by = 'lamp-1'",
     )
     .await;
-    assert_eq!(app.skip("A-1", false).await, Skip::MayBeMade, "nobody works on it now");
-    app.execute("update lanes set lease_until = clock_timestamp() + interval '1 minute', leased_by = 'lamp-1'").await;
+    assert_eq!(app.skip("A-1", false).await, Skip::MayBeMade, "whoever worked on it is gone");
+    app.execute("update lanes set lease_until = clock_timestamp() + interval '1 minute'").await;
     assert!(matches!(app.skip("A-1", true).await, Skip::UnderWay { daemon, .. } if daemon == "lamp-1"));
-    app.execute("update lanes set lease_until = null, leased_by = null").await;
+    app.execute("update lanes set lease_until = null, leased_by = null, under_way = null, under_way_since = null").await;
     assert_eq!(app.skip("A-1", true).await, Skip::Skipped);
-    assert_eq!(app.count(OPEN).await, 0, "nothing is left open");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,17 +171,18 @@ async fn an_order_that_is_skipped_in_a_workers_hands_is_passed_by_and_the_lane_g
     let (app, _) = TestApp::connected().await;
     let ids: Vec<_> = (1..=3).map(|n| app.place(order(&format!("A-{n}"), n * 1_000))).collect();
     app.app.intake.round().await.unwrap();
-    let second = app.order("A-2").await.id;
-    let mut tx = app.app.pool.begin().await.unwrap();
-    let outcome = by_hand::skip(&mut tx, second, "not for the books", false, app.clock.now()).await.unwrap();
-    assert_eq!(outcome, Skip::Skipped);
-    // The worker has read all three, and begins the second while the decision is not committed.
-    let meanwhile = async {
-        app.wait_for(BLOCKED).await;
-        tx.commit().await.unwrap();
-    };
-    let (report, ()) = tokio::join!(app.app.dispatch.round(), meanwhile);
-    assert_eq!(report.unwrap().posted, 2);
+    // A worker has read all three, and begins them after a person has decided.
+    let (now, lease) = (app.clock.now(), Duration::from_secs(300));
+    {
+        let mut conn = app.conn().await;
+        let claim = lanes::claim_due(&mut conn, now, "test/2", lease, 1).await.unwrap().pop().unwrap();
+        let read = orders::next(&mut conn, claim.account_id, 3).await.unwrap();
+        assert_eq!(app.skip("A-2", false).await, Skip::Skipped);
+        let read: Vec<_> = read.iter().map(|order| order.id).collect();
+        assert_eq!(attempts::begin(&mut conn, &claim, &read, lease, now).await.unwrap(), Begun::Decided);
+        lanes::release(&mut conn, &claim, Leave::More, now).await.unwrap();
+    }
+    assert_eq!(app.app.dispatch.round().await.unwrap().posted, 2);
     assert_eq!(app.numbers(REALM), [number(&ids[0]), number(&ids[2])]);
     assert_eq!(app.order("A-2").await.status, Skipped);
     let leased = app.count("select count(*) from lanes where lease_until is not null").await;
