@@ -136,7 +136,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<u8> {
             let (config, warnings) = Config::load(sources())?;
             serve::run(config, warnings, &options).await
         }
-        Command::Account(command) => command.run(quiet(load(sources())?)).await,
+        Command::Account(command) => {
+            let mut sources = sources();
+            sources.flags.retain(|(key, _)| !command.takes(key));
+            command.run(quiet(load(sources)?)).await
+        }
         Command::Connection(command) => command.run(quiet(load(sources())?)).await,
         Command::Order(command) => command.run(quiet(load(sources())?)).await,
         Command::Sync(options) => options.run(quiet(load(sources())?)).await,

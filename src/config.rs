@@ -11,6 +11,7 @@ mod intake;
 mod keeper;
 mod layers;
 mod log;
+mod mapping;
 mod orders;
 mod outage;
 mod problem;
@@ -37,7 +38,8 @@ pub use self::{
     intake::Filters,
     keeper::Keeper,
     log::{Log, LogFormat},
-    orders::{OnCancel, OnRefund, Orders},
+    mapping::{CustomerRule, DocumentRule, Mapping, OnCancel, OnRefund, Placement, RateRule, Wrong},
+    orders::Orders,
     outage::Outage,
     problem::{Place, Problem, Problems},
     providers::{Environment, ProviderConfig, Providers},

@@ -55,6 +55,9 @@ pub mod order_log;
 /// Customers, items and accounts once found in a company.
 pub mod quickbooks_names;
 
+/// An account's own settings of how orders become documents.
+pub mod mappings;
+
 /// Provider-wide failures.
 pub mod outages;
 

@@ -1,6 +1,7 @@
 //! `lamplighter account`: customers and their owners.
 
 mod api_key;
+mod settings;
 
 use anyhow::bail;
 use clap::Subcommand;
@@ -41,9 +42,28 @@ pub(super) enum Command {
     /// Keys with which a cart sends orders for an account
     #[command(subcommand)]
     ApiKey(api_key::Command),
+    /// Show or change how a customer's orders become documents
+    Settings {
+        /// The account, by name or id
+        account: String,
+        /// Set one over the default; can be repeated
+        #[arg(long, value_name = "KEY=VALUE", value_parser = super::assignment)]
+        set: Vec<(String, String)>,
+        /// Take one back to the default; can be repeated
+        #[arg(long, value_name = "KEY")]
+        unset: Vec<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl Command {
+    /// Whether a `--set` is meant for the command itself: `account settings` has settings of its own, without a section.
+    pub(super) fn takes(&self, key: &str) -> bool {
+        matches!(self, Self::Settings { .. }) && !is_of_the_configuration(key)
+    }
+
     pub(super) async fn run(self, config: Config) -> anyhow::Result<u8> {
         with_database(&config, async |conn| match self {
             Self::Add { name, owner_name, owner_email, json } => {
@@ -58,9 +78,18 @@ impl Command {
             }
             Self::List { json } => list(conn, json).await,
             Self::ApiKey(command) => command.run(conn).await,
+            Self::Settings { account, set, unset, json } => {
+                let set = set.into_iter().filter(|(key, _)| !is_of_the_configuration(key)).collect();
+                settings::run(conn, &config.orders.mapping, settings::Request { account, set, unset, json }).await
+            }
         })
         .await
     }
+}
+
+/// Keys of the configuration have a section, but for one. Those of its `orders.mapping` are what accounts have without.
+fn is_of_the_configuration(key: &str) -> bool {
+    key == "data_dir" || (key.contains('.') && !key.starts_with("orders.mapping."))
 }
 
 async fn add(conn: &mut sqlx::PgConnection, account: &Account, json: bool) -> anyhow::Result<u8> {

@@ -4,6 +4,7 @@ mod import;
 mod list;
 mod moment;
 mod naming;
+mod preview;
 mod retry;
 mod show;
 mod skip;
@@ -27,6 +28,8 @@ pub(super) enum Command {
     Retry(retry::Options),
     /// Decide that orders are not to be posted
     Skip(skip::Options),
+    /// Show the exact document that an order would become
+    Preview(preview::Options),
 }
 
 impl Command {
@@ -35,6 +38,7 @@ impl Command {
             Self::List(options) => options.run(&config).await,
             Self::Import(options) => options.run(&config).await,
             Self::Show(options) => options.run(&config).await,
+            Self::Preview(options) => options.run(&config).await,
             Self::Retry(options) => options.run(&config).await,
             Self::Skip(options) => options.run(&config).await,
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     intake::Filters,
+    mapping::Mapping,
     reader::{Section, gather},
 };
 
@@ -32,49 +33,15 @@ pub struct Orders {
     pub concurrency: usize,
     /// How long settled orders keep their content and their attempts; `None` is for ever.
     pub keep: Option<Duration>,
-    /// QuickBooks income account of items that we create.
-    pub income_account: String,
-    /// QuickBooks item that carries shipping.
-    pub shipping_item: String,
-    /// QuickBooks item that carries sales tax.
-    pub tax_item: String,
     /// Which of HubSpot's orders are taken in.
     pub intake: Filters,
-    /// What a cancelled order does to its document.
-    pub on_cancel: OnCancel,
-    /// What a refunded order does.
-    pub on_refund: OnRefund,
-    /// QuickBooks item that carries a refund of a part.
-    pub refund_item: String,
-    /// QuickBooks account that a refund is paid from when its sale does not name one.
-    pub refund_account: String,
-}
-
-/// What a cancelled order does to its document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnCancel {
-    /// It is voided.
-    Void,
-    /// A refund receipt over all of it is added.
-    Refund,
-    /// A person decides.
-    Park,
-}
-
-/// What a refunded order does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnRefund {
-    /// A refund receipt over the amount is added.
-    Refund,
-    /// A person decides.
-    Park,
+    /// How an order becomes a document.
+    pub mapping: Mapping,
 }
 
 impl Orders {
     pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
         let pause = Duration::from_millis(100)..=Duration::from_hours(24);
-        let on_cancel = [("void", OnCancel::Void), ("refund", OnCancel::Refund), ("park", OnCancel::Park)];
-        let on_refund = [("refund", OnRefund::Refund), ("park", OnRefund::Park)];
         let orders = gather!(Orders {
             poll_interval: section.duration("poll_interval", pause.clone()),
             overlap: section.duration("overlap", Duration::ZERO..=Duration::from_hours(7 * 24)),
@@ -87,14 +54,8 @@ impl Orders {
             batch: section.integer("batch", 1..=1_000),
             concurrency: section.integer("concurrency", 1..=256),
             keep: section.duration_or("forever", "keep", Duration::from_hours(24)..=Duration::from_hours(24 * 36_500)),
-            income_account: section.text("income_account"),
-            shipping_item: section.text("shipping_item"),
-            tax_item: section.text("tax_item"),
             intake: Filters::read(&mut section.reader().section("orders.intake")),
-            on_cancel: section.choice("on_cancel", &on_cancel),
-            on_refund: section.choice("on_refund", &on_refund),
-            refund_item: section.text("refund_item"),
-            refund_account: section.text("refund_account"),
+            mapping: Mapping::read(&mut section.reader().section("orders.mapping")),
         });
         section.ordered(("retry_min", orders.retry_min), ("retry_max", orders.retry_max));
         Some(orders)

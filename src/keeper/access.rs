@@ -86,6 +86,18 @@ impl Keeper {
         self.renew_generation(connection_id, stored.generation).await
     }
 
+    /// The access token of a connection if it works as it is; nothing is renewed and nothing written.
+    ///
+    /// # Errors
+    /// [`Unavailable`], also when it would have to be renewed.
+    pub async fn token_at_hand(&self, connection_id: Uuid) -> Result<LiveToken, Unavailable> {
+        let stored = self.stored(connection_id).await?;
+        if stored.access_expires_at > later(self.clock.now(), MARGIN) {
+            return self.open(connection_id, &stored);
+        }
+        Err(Unavailable::NotNow)
+    }
+
     /// A newer access token than `generation`, which an API refused. Renews at most once per generation.
     ///
     /// # Errors

@@ -10,60 +10,15 @@
 mod refunds;
 mod standing;
 
-use std::collections::BTreeMap;
-
 use rust_decimal::Decimal;
 
-use super::{content::Content, posting::Trouble};
+use super::{
+    content::{Content, Wish},
+    posting::Trouble,
+};
 use crate::config::{OnCancel, OnRefund};
 
 pub(super) use self::standing::Change;
-
-/// What an order wants to be in the books.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
-    /// It stands.
-    Stand,
-    /// It was called off.
-    Void,
-    /// It stands, and this much of the money went back, over all.
-    Refund(Decimal),
-}
-
-impl Wish {
-    /// What an order's content asks for.
-    pub fn of(content: &Content) -> Self {
-        match content.refunded.filter(|amount| *amount > Decimal::ZERO) {
-            _ if content.cancelled => Self::Void,
-            Some(amount) => Self::Refund(amount),
-            None => Self::Stand,
-        }
-    }
-}
-
-/// The stage of cancelled orders in the pipeline that every portal begins with.
-const CANCELLED_STAGE: &str = "3c85a297-e9ce-400b-b42e-9f16853d69d6";
-
-/// Whether HubSpot's properties call an order cancelled.
-pub(super) fn cancelled(properties: &BTreeMap<String, Option<String>>) -> bool {
-    let word = |name: &str| word(properties, name);
-    let status = word("hs_external_order_status");
-    ["cancelled", "canceled", "voided"].contains(&status.as_str())
-        || word("hs_payment_status") == "voided"
-        || [CANCELLED_STAGE, "cancelled", "canceled"].contains(&word("hs_pipeline_stage").as_str())
-}
-
-/// How much of an order's money went back, by HubSpot's properties: the amount, or all of `total` where only a status
-/// says so. A part that nobody put a figure to is unknown.
-pub(super) fn refunded(properties: &BTreeMap<String, Option<String>>, total: Option<Decimal>) -> Option<Decimal> {
-    let amount = word(properties, "hs_refund_amount").parse::<Decimal>().ok();
-    let all = ["hs_payment_status", "hs_external_order_status"].iter().any(|name| word(properties, name) == "refunded");
-    amount.filter(|amount| *amount > Decimal::ZERO).or_else(|| total.filter(|_| all)).map(|amount| amount.round_dp(2))
-}
-
-fn word(properties: &BTreeMap<String, Option<String>>, name: &str) -> String {
-    properties.get(name).and_then(Option::as_deref).unwrap_or_default().trim().to_lowercase()
-}
 
 /// How things stand between an order and its documents.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +31,8 @@ pub(super) struct Standing {
     pub(super) refunded: Decimal,
     /// What the sale comes to, if it is known.
     pub(super) total: Option<Decimal>,
+    /// The sale is an invoice, of which it is not known here whether anybody paid it.
+    pub(super) invoice: bool,
 }
 
 /// What is to be done, in this order.
@@ -98,7 +55,7 @@ pub(super) fn plan(
 ) -> Result<Plan, (String, &'static str)> {
     const BY_HAND: &str =
         "look at its documents in QuickBooks, correct them by hand, then skip this revision of the order";
-    let Standing { same, voided, refunded, total } = standing;
+    let Standing { same, voided, refunded, total, invoice } = standing;
     let nothing = Plan::default();
     let update = Plan { update: !same, ..nothing };
     match wish {
@@ -119,12 +76,18 @@ pub(super) fn plan(
                 ),
                 BY_HAND,
             )),
+            (OnCancel::Refund, _) if invoice => Err((
+                "the order was cancelled, and a refund receipt for an invoice that nobody paid would be wrong"
+                    .to_owned(),
+                "void the invoice in QuickBooks, or add a credit memo or a refund receipt; then skip this revision of the \
+                 order",
+            )),
             (OnCancel::Refund, Some(total)) => Ok(Plan { refund: Some(total), ..nothing }),
             (OnCancel::Refund, None) => {
                 Err(("the order was cancelled, and it is not known what its document comes to".to_owned(), BY_HAND))
             }
             (OnCancel::Park, _) => Err((
-                "the order was cancelled, and orders.on_cancel leaves that to a person".to_owned(),
+                "the order was cancelled, and the setting on_cancel leaves that to a person".to_owned(),
                 "void its document in QuickBooks or add a refund receipt, then skip this revision of the order",
             )),
         },
@@ -136,10 +99,16 @@ pub(super) fn plan(
             Err((format!("{amount} of the order were refunded, but receipts over {refunded} were made"), BY_HAND))
         }
         Wish::Refund(amount) if amount == refunded => Ok(update),
+        Wish::Refund(amount) if invoice => Err((
+            format!(
+                "{amount} of the order were refunded, and whether its invoice was paid is known to QuickBooks alone"
+            ),
+            "add a refund receipt in QuickBooks if it was paid, else a credit memo; then skip this revision of the order",
+        )),
         Wish::Refund(amount) => match on_refund {
             OnRefund::Refund => Ok(Plan { refund: Some(amount), ..update }),
             OnRefund::Park => Err((
-                format!("{amount} of the order were refunded, and orders.on_refund leaves that to a person"),
+                format!("{amount} of the order were refunded, and the setting on_refund leaves that to a person"),
                 "add a refund receipt in QuickBooks, then skip this revision of the order",
             )),
         },
@@ -148,7 +117,7 @@ pub(super) fn plan(
 
 /// Whether two revisions make the same document, whatever becomes of it later.
 pub(super) fn same_document(one: &Content, other: &Content) -> bool {
-    let plain = |content: &Content| Content { cancelled: false, refunded: None, ..content.clone() };
+    let plain = |content: &Content| Content { cancelled: false, refunded: None, ..content.clone() }.revision();
     plain(one) == plain(other)
 }
 
@@ -161,38 +130,9 @@ fn parked(message: impl Into<String>, remedy: impl Into<String>) -> Trouble {
 mod tests {
     use super::*;
 
-    fn properties(pairs: &[(&str, &str)]) -> BTreeMap<String, Option<String>> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect()
-    }
-
-    #[test]
-    fn hubspot_says_in_several_ways_that_an_order_is_off() {
-        for (name, value) in [
-            ("hs_pipeline_stage", CANCELLED_STAGE),
-            ("hs_pipeline_stage", "Cancelled"),
-            ("hs_external_order_status", "CANCELLED"),
-            ("hs_external_order_status", "canceled"),
-            ("hs_payment_status", "voided"),
-        ] {
-            assert!(cancelled(&properties(&[(name, value)])), "{name} {value}");
-        }
-        assert!(!cancelled(&properties(&[("hs_pipeline_stage", "open"), ("hs_payment_status", "refunded")])));
-    }
-
-    #[test]
-    fn a_refund_has_its_amount_or_is_all_of_it() {
-        let total = Some(Decimal::new(2_000, 2));
-        let read = |pairs: &[(&str, &str)]| refunded(&properties(pairs), total).map(|amount| amount.to_string());
-        assert_eq!(read(&[("hs_refund_amount", "5.5")]).as_deref(), Some("5.5"));
-        assert_eq!(read(&[("hs_payment_status", "Refunded")]).as_deref(), Some("20.00"));
-        assert_eq!(read(&[("hs_payment_status", "refunded"), ("hs_refund_amount", "7")]).as_deref(), Some("7"));
-        assert_eq!(read(&[("hs_payment_status", "partially_refunded"), ("hs_refund_amount", "0")]), None);
-        assert_eq!(read(&[("hs_payment_status", "paid")]), None);
-    }
-
     fn planned(wish: Wish, change: impl Fn(&mut Standing, &mut OnCancel, &mut OnRefund)) -> Result<Plan, String> {
         let total = Some(Decimal::from(20));
-        let mut standing = Standing { same: true, voided: false, refunded: Decimal::ZERO, total };
+        let mut standing = Standing { same: true, voided: false, refunded: Decimal::ZERO, total, invoice: false };
         let (mut on_cancel, mut on_refund) = (OnCancel::Void, OnRefund::Refund);
         change(&mut standing, &mut on_cancel, &mut on_refund);
         plan(wish, standing, on_cancel, on_refund).map_err(|(words, _)| words)
@@ -211,9 +151,21 @@ mod tests {
         assert_eq!(planned(Wish::Refund(five), |s, _, _| s.refunded = five), Ok(nothing), "it is there");
         let on_cancel = |how| move |_: &mut Standing, on_cancel: &mut OnCancel, _: &mut OnRefund| *on_cancel = how;
         assert_eq!(planned(Wish::Void, on_cancel(OnCancel::Refund)), Ok(Plan { refund: Some(twenty), ..nothing }));
-        assert!(planned(Wish::Void, on_cancel(OnCancel::Park)).unwrap_err().contains("orders.on_cancel"));
+        assert!(planned(Wish::Void, on_cancel(OnCancel::Park)).unwrap_err().contains("on_cancel"));
         let park = |_: &mut Standing, _: &mut OnCancel, on_refund: &mut OnRefund| *on_refund = OnRefund::Park;
-        assert!(planned(Wish::Refund(five), park).unwrap_err().contains("orders.on_refund"));
+        assert!(planned(Wish::Refund(five), park).unwrap_err().contains("on_refund"));
+    }
+
+    #[test]
+    fn what_an_invoice_was_paid_is_for_a_person() {
+        let five = Decimal::from(5);
+        let invoice = |standing: &mut Standing, _: &mut OnCancel, _: &mut OnRefund| standing.invoice = true;
+        assert!(planned(Wish::Refund(five), invoice).unwrap_err().contains("invoice"));
+        assert_eq!(planned(Wish::Void, invoice), Ok(Plan { void: true, ..Plan::default() }));
+        let refunds = |standing: &mut Standing, on_cancel: &mut OnCancel, _: &mut OnRefund| {
+            (standing.invoice, *on_cancel) = (true, OnCancel::Refund);
+        };
+        assert!(planned(Wish::Void, refunds).unwrap_err().contains("invoice"));
     }
 
     #[test]

@@ -1,5 +1,8 @@
-//! What becomes part of a document. Its hash is the order's revision, so an edit that changes nothing of it posts
-//! nothing.
+//! What becomes part of a document. The order's revision is a hash over what changes the document's money, lines, date or
+//! whose it is, so an edit of anything else posts nothing.
+
+mod revision;
+mod standing;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
@@ -7,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::changes;
+pub use self::standing::Wish;
 use crate::{
     provider::hubspot::{Contact, LineItem, OrderRecord},
     store::orders::NewOrder,
@@ -17,7 +20,7 @@ use crate::{
 pub(super) const DOCUMENT_NUMBER_LENGTH: usize = 21;
 
 /// An order's content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
     /// What people call the order.
     pub name: String,
@@ -25,6 +28,9 @@ pub struct Content {
     pub external_number: Option<String>,
     /// The day of the sale, in UTC.
     pub placed_on: Option<NaiveDate>,
+    /// The instant of the sale, where it is known: what day that is depends on the company's time zone.
+    #[serde(default)]
+    pub placed_at: Option<DateTime<Utc>>,
     /// In which money.
     pub currency: Option<String>,
     /// What it comes to.
@@ -33,9 +39,6 @@ pub struct Content {
     pub tax: Option<Decimal>,
     /// Of which shipping.
     pub shipping: Option<Decimal>,
-    /// What was taken off the whole order. Absent from the hash where there is none, as in orders stored before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub discount: Option<Decimal>,
     /// Who bought.
     pub customer: Option<Customer>,
     /// What was bought.
@@ -43,16 +46,28 @@ pub struct Content {
     /// Line items that the order names and HubSpot did not hand out.
     #[serde(default)]
     pub unread_lines: usize,
-    /// Whether the order was called off. Not written while it stands, so that its revision stays what it was.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub cancelled: bool,
-    /// How much of the money went back, over all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What was taken off the whole order; it may be taken off the lines already.
+    #[serde(default)]
+    pub discount: Option<Decimal>,
+    /// Whether prices include tax, where somebody says so; otherwise the total tells.
+    #[serde(default)]
+    pub tax_included: Option<bool>,
+    /// What one unit of its money is worth in the company's.
+    #[serde(default)]
+    pub exchange_rate: Option<Decimal>,
+    /// Whether it is paid, where somebody says so.
+    #[serde(default)]
+    pub paid: Option<bool>,
+    /// What went back to the buyer.
+    #[serde(default)]
     pub refunded: Option<Decimal>,
+    /// Whether it was called off.
+    #[serde(default)]
+    pub cancelled: bool,
 }
 
 /// Who bought.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
     /// Mail address.
     pub email: Option<String>,
@@ -65,7 +80,7 @@ pub struct Customer {
 }
 
 /// One thing that was bought.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// What it is called.
     pub name: String,
@@ -79,6 +94,9 @@ pub struct Line {
     pub amount: Option<Decimal>,
     /// More about it.
     pub description: Option<String>,
+    /// In which money, where that is said.
+    #[serde(default)]
+    pub currency: Option<String>,
 }
 
 impl Content {
@@ -102,28 +120,29 @@ impl Content {
                 company: None,
             },
         };
+        let placed = text("hs_external_created_date").or_else(|| text("hs_createdate"));
+        let payment = text("hs_payment_status");
+        let total = money("hs_total_price");
         let known = customer.email.is_some() || customer.given_name.is_some() || customer.family_name.is_some();
         Self {
             name: text("hs_order_name").unwrap_or_else(|| format!("Order {}", order.id)),
             external_number: text("hs_external_order_id"),
-            placed_on: text("hs_external_created_date").or_else(|| text("hs_createdate")).and_then(|t| day(&t)),
+            placed_on: placed.as_deref().and_then(day),
+            placed_at: placed.as_deref().and_then(instant),
             currency: text("hs_currency_code").map(|code| code.to_uppercase()),
-            total: money("hs_total_price"),
+            total,
             tax: money("hs_tax"),
             shipping: money("hs_shipping_cost"),
-            discount: None,
             customer: (known || customer.company.is_some()).then_some(customer),
             lines: lines.iter().map(|line| Line::read(line)).collect(),
             unread_lines,
-            cancelled: changes::cancelled(&order.properties),
-            refunded: changes::refunded(&order.properties, money("hs_total_price")),
+            discount: money("hs_order_discount"),
+            tax_included: None,
+            exchange_rate: money("hs_exchange_rate"),
+            paid: payment.as_deref().and_then(standing::paid),
+            refunded: standing::refunded(&order.properties, money("hs_refund_amount"), total),
+            cancelled: standing::cancelled(&order.properties),
         }
-    }
-
-    /// A hash over all of it.
-    pub fn revision(&self) -> String {
-        let json = serde_json::to_vec(self).unwrap_or_default();
-        Sha256::digest(&json).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The queue's row for it: request id and document number are fixed here.
@@ -157,6 +176,7 @@ impl Line {
             price: line.price,
             amount: line.amount,
             description: printable(line.description.as_deref()),
+            currency: printable(line.currency.as_deref()).map(|code| code.to_uppercase()),
         }
     }
 }

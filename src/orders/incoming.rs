@@ -5,6 +5,7 @@
 //! one that went through a float.
 
 mod decimal;
+mod flag;
 mod taking;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -69,6 +70,16 @@ struct Order {
     shipping: Option<Amount>,
     #[serde(default)]
     discount: Option<Amount>,
+    #[serde(default, deserialize_with = "flag::read")]
+    tax_included: Option<bool>,
+    #[serde(default)]
+    exchange_rate: Option<Amount>,
+    #[serde(default, deserialize_with = "flag::read")]
+    paid: Option<bool>,
+    #[serde(default)]
+    refunded: Option<Amount>,
+    #[serde(default, deserialize_with = "flag::read")]
+    cancelled: Option<bool>,
     #[serde(default)]
     customer: Option<Buyer>,
     lines: Vec<Item>,
@@ -179,7 +190,7 @@ pub fn document_number(source: &str, external_id: &str) -> String {
 }
 
 fn content(order: Order, external_id: &str) -> Result<Content, Refused> {
-    let placed_on = day(&order.placed_at)?;
+    let (placed_at, placed_on) = placed(&order.placed_at)?;
     let currency = order.currency.trim().to_ascii_uppercase();
     if currency.len() != 3 || !currency.chars().all(|letter| letter.is_ascii_uppercase()) {
         let message = format!("{:?} is no currency", shortened(&order.currency));
@@ -201,15 +212,19 @@ fn content(order: Order, external_id: &str) -> Result<Content, Refused> {
         who.email.is_some() || who.given_name.is_some() || who.family_name.is_some() || who.company.is_some()
     };
     Ok(Content {
-        cancelled: false,
-        refunded: None,
         name: printable(order.name.as_deref()).unwrap_or_else(|| external_id.to_owned()),
         external_number: Some(external_id.to_owned()),
         placed_on: Some(placed_on),
+        placed_at,
         currency: Some(currency),
         total: Some(positive("total", order.total)?),
         tax: order.tax.map(|tax| positive("tax", tax)).transpose()?,
         shipping: order.shipping.map(|shipping| positive("shipping", shipping)).transpose()?,
+        tax_included: order.tax_included,
+        exchange_rate: order.exchange_rate.map(rate).transpose()?,
+        paid: order.paid,
+        refunded: order.refunded.map(|refunded| positive("refunded", refunded)).transpose()?,
+        cancelled: order.cancelled.unwrap_or_default(),
         discount: order.discount.map(|discount| positive("discount", discount)).transpose()?,
         customer: customer.filter(somebody),
         lines,
@@ -232,6 +247,7 @@ fn line(at: usize, item: Item) -> Result<Line, Refused> {
         price: item.price.map(|Amount(price)| price),
         amount: item.amount.map(|Amount(amount)| amount),
         description: printable(item.description.as_deref()),
+        currency: None,
     })
 }
 
@@ -253,10 +269,19 @@ fn identified(text: &str) -> Result<String, Refused> {
     Ok(id.to_owned())
 }
 
-fn day(text: &str) -> Result<NaiveDate, Refused> {
+fn rate(Amount(rate): Amount) -> Result<Decimal, Refused> {
+    if rate <= Decimal::ZERO {
+        let remedy = "write what one unit of the order's currency is worth in the company's own";
+        return Err(Refused::new("exchange_rate", format!("{rate} is no rate"), remedy));
+    }
+    Ok(rate)
+}
+
+/// The instant, where one is written, and its day in UTC.
+fn placed(text: &str) -> Result<(Option<DateTime<Utc>>, NaiveDate), Refused> {
     let text = text.trim();
-    let instant = DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc).date_naive());
-    let day = instant.or_else(|_| text.parse());
+    let instant = DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc));
+    let day = instant.map(|at| (Some(at), at.date_naive())).or_else(|_| text.parse().map(|day| (None, day)));
     day.map_err(|_| {
         let remedy = "write it with its zone, such as \"2026-01-09T14:30:00Z\" or \"2026-01-09T09:30:00-05:00\", or a \
                       day alone, such as \"2026-01-09\"";

@@ -7,14 +7,16 @@ use tracing::info;
 use uuid::Uuid;
 
 use super::{
-    changes::{Change, Wish},
-    content::Content,
-    mapping::{self, ExtraItems},
-    names::{self, Names},
+    changes::Change,
+    content::{Content, Wish},
+    drafting::{self, Drafting},
+    mapping::{self, Draft},
+    names::{self, Asking},
 };
 use crate::{
     clock::Clock,
-    config, failpoint,
+    config::{self, Mapping},
+    failpoint,
     keeper::access::LiveToken,
     provider::{
         Failure, Verdict,
@@ -32,8 +34,8 @@ pub(super) const REPLACED: &str = "a later revision of this order took its place
 /// What is said of an order that was called off before it had a document.
 const CANCELLED: &str = "the order was cancelled before it had a document";
 
-/// The kind of documents that orders become.
-const KIND: DocumentKind = DocumentKind::SalesReceipt;
+/// The kinds of documents that orders become.
+const KINDS: [DocumentKind; 2] = [DocumentKind::SalesReceipt, DocumentKind::Invoice];
 
 /// What an order needs on its way.
 pub(super) struct Post<'a> {
@@ -43,6 +45,13 @@ pub(super) struct Post<'a> {
     pub(super) config: &'a config::Orders,
     pub(super) lane: &'a lanes::Claim,
     pub(super) order: &'a Waiting,
+}
+
+/// What an order says, and the account's settings for it.
+#[derive(Clone, Copy)]
+pub(super) struct Intent<'a> {
+    pub(super) content: &'a Content,
+    pub(super) settings: &'a Mapping,
 }
 
 /// A document that stands for the order.
@@ -79,6 +88,7 @@ impl From<names::Trouble> for Trouble {
         match trouble {
             names::Trouble::Provider(failure) => failure.into(),
             names::Trouble::Store(error) => Self::Store(error),
+            names::Trouble::Parked(wrong) => wrong.into(),
         }
     }
 }
@@ -100,7 +110,7 @@ impl From<Failure> for Trouble {
         match failure.verdict {
             Verdict::Rejected => Self::Parked {
                 message: failure.message.clone(),
-                remedy: remedy(failure.code.as_deref(), failure.rule).to_owned(),
+                remedy: remedy(failure.code.as_deref()).to_owned(),
                 failure: Some(Box::new(failure)),
             },
             _ => Self::Provider(failure),
@@ -120,11 +130,13 @@ impl Post<'_> {
                     .to_owned(),
             failure: None,
         })?;
-        match self.go(live, &content).await {
+        let settings = drafting::settings(self.pool, &self.config.mapping, self.lane.account_id).await?;
+        let intent = Intent { content: &content, settings: &settings };
+        match self.go(live, intent).await {
             // What is remembered may be gone in QuickBooks: forget it all and look again, once.
             Err(Trouble::Parked { failure: Some(failure), .. }) if failure.code.as_deref() == Some(STALE_REFERENCE) => {
                 self.forget_names().await.map_err(Trouble::Store)?;
-                self.go(live, &content).await
+                self.go(live, intent).await
             }
             other => other,
         }
@@ -132,25 +144,25 @@ impl Post<'_> {
 
     /// Whether an earlier try made or changed the document as this revision says; writes nothing to QuickBooks.
     pub(super) async fn look_up(&self, live: &LiveToken) -> Result<Option<Posted>, Trouble> {
-        match self.existing(live).await? {
+        match self.existing(live, KINDS[0]).await? {
             // What stands there is an earlier revision's.
-            Some(document) if self.order.has_earlier && !document.carries(&self.order.request_id.to_string()) => {
+            Some((_, document)) if self.order.has_earlier && !document.carries(&self.order.request_id.to_string()) => {
                 Ok(None)
             }
-            Some(document) => Ok(Some(self.adopt(&document).await?)),
+            Some((kind, document)) => Ok(Some(self.adopt(kind, &document).await?)),
             None => Ok(None),
         }
     }
 
-    async fn go(&self, live: &LiveToken, content: &Content) -> Result<Posted, Trouble> {
+    async fn go(&self, live: &LiveToken, intent: Intent<'_>) -> Result<Posted, Trouble> {
         let order = self.order;
         // Whoever comes first and was never tried has no document, nor has anybody before it.
         let (mut sale, mut refunds) =
             if order.has_earlier || order.attempts > 0 { self.documents().await? } else { (None, Vec::new()) };
         let mut made = None;
         if sale.is_none() {
-            made = Some(self.first(live, content).await?);
-            if order.has_earlier || Wish::of(content) != Wish::Stand {
+            made = Some(self.first(live, intent).await?);
+            if order.has_earlier || intent.content.wish() != Wish::Stand {
                 (sale, refunds) = self.documents().await?;
             }
         }
@@ -158,72 +170,70 @@ impl Post<'_> {
             return made.ok_or(Trouble::Moot(REPLACED));
         };
         let document_id = sale.document_id.clone().unwrap_or_default();
-        let written = Change { post: self, live, content, sale, refunds }.carry_out().await?;
+        let written = Change { post: self, live, intent, sale, refunds }.carry_out().await?;
         let posted = written || made.is_some_and(|made| made.outcome == Outcome::Posted);
         Ok(Posted { document_id, outcome: if posted { Outcome::Posted } else { Outcome::Adopted } })
     }
 
     /// The order's first document: found from an earlier try, or made.
-    async fn first(&self, live: &LiveToken, content: &Content) -> Result<Posted, Trouble> {
+    async fn first(&self, live: &LiveToken, intent: Intent<'_>) -> Result<Posted, Trouble> {
+        let Intent { content, settings } = intent;
         if self.order.unsettled {
-            match self.existing(live).await? {
-                Some(document) => return self.adopt(&document).await,
+            // The settings, or a payment, may have made another kind of it since.
+            let kind = mapping::document(content, settings).unwrap_or(KINDS[0]);
+            match self.existing(live, kind).await? {
+                Some((kind, document)) => return self.adopt(kind, &document).await,
                 None if self.order.replaced => return Err(Trouble::Moot(REPLACED)),
                 None => {}
             }
         }
-        if Wish::of(content) == Wish::Void {
+        if content.wish() == Wish::Void {
             return Err(Trouble::Moot(CANCELLED));
         }
-        let body = self.body(live, content, &self.note(content)).await?;
+        let draft = self.draft(intent, None)?;
+        let kind = draft.document;
+        let body = self.body(live, settings, self.order.request_id, draft).await?;
         let request_id = self.order.request_id.to_string();
-        let made = self.api.create_document(&live.token, &self.lane.company_id, KIND, &body, &request_id).await;
+        let made = self.api.create_document(&live.token, &self.lane.company_id, kind, &body, &request_id).await;
         failpoint::reach("create_answered");
         match made {
             Ok(document) => {
-                self.keep(&document, KIND, self.order.id, true).await?;
+                self.keep(&document, kind, self.order.id, true).await?;
                 failpoint::reach("create_kept");
                 Ok(Posted { document_id: document.id, outcome: Outcome::Posted })
             }
-            Err(failure) if failure.code.as_deref() == Some("6140") => match self.existing(live).await? {
-                Some(document) => self.adopt(&document).await,
+            Err(failure) if failure.code.as_deref() == Some("6140") => match self.existing(live, kind).await? {
+                Some((kind, document)) => self.adopt(kind, &document).await,
                 None => Err(failure.into()),
             },
             Err(failure) => Err(failure.into()),
         }
     }
 
-    /// What the document says.
-    pub(super) async fn body(&self, live: &LiveToken, content: &Content, note: &str) -> Result<DocumentBody, Trouble> {
-        let extra = ExtraItems { shipping: &self.config.shipping_item, tax: &self.config.tax_item };
-        let entries = mapping::entries(content, extra)?;
-        let names = self.names(live);
-        if content.currency.is_some()
-            && let Some(home) = names.home_currency().await?
-        {
-            mapping::check_currency(content, &home)?;
-        }
-        let customer_id = match &content.customer {
-            Some(customer) => names.customer(customer).await?,
-            None => None,
-        };
-        let mut item_ids = Vec::with_capacity(entries.len());
-        for (position, entry) in entries.iter().enumerate() {
-            item_ids.push(names.item(&entry.item, position, &self.config.income_account).await?);
-        }
+    /// The draft of the order's document, of this kind if it stands already.
+    pub(super) fn draft(&self, intent: Intent<'_>, kind: Option<DocumentKind>) -> Result<Draft, Trouble> {
         let number = &self.order.document_number;
-        Ok(mapping::receipt(content, &entries, &item_ids, customer_id.as_deref(), number, note))
+        Ok(mapping::draft(intent.content, intent.settings, kind, number, &self.note(intent.content))?)
     }
 
-    pub(super) fn names<'n>(&'n self, live: &'n LiveToken) -> Names<'n> {
-        Names {
+    /// What is sent for a draft; what has to be created for it derives its request ids from this one.
+    pub(super) async fn body(
+        &self,
+        live: &LiveToken,
+        settings: &Mapping,
+        request_id: Uuid,
+        draft: Draft,
+    ) -> Result<DocumentBody, Trouble> {
+        let asking = Asking { api: self.api, access: &live.token, realm: &self.lane.company_id };
+        let drafting = Drafting {
             pool: self.pool,
-            api: self.api,
-            access: &live.token,
+            settings,
             connection_id: self.lane.connection_id,
-            realm: &self.lane.company_id,
-            request_id: self.order.request_id,
-        }
+            request_id,
+            asking: Some(asking),
+            writes: true,
+        };
+        Ok(drafting.run(draft).await?.body)
     }
 
     pub(super) async fn conn(&self) -> Result<PoolConnection<Postgres>, store::Error> {
@@ -266,14 +276,24 @@ impl Post<'_> {
         }
     }
 
-    async fn existing(&self, live: &LiveToken) -> Result<Option<quickbooks::Document>, Failure> {
-        let number = &self.order.document_number;
-        self.api.document_by_number(&live.token, &self.lane.company_id, KIND, number).await
+    /// The document under the order's number, of this kind or any other that an order becomes.
+    async fn existing(
+        &self,
+        live: &LiveToken,
+        kind: DocumentKind,
+    ) -> Result<Option<(DocumentKind, quickbooks::Document)>, Failure> {
+        let (number, realm) = (&self.order.document_number, &self.lane.company_id);
+        for kind in [kind].into_iter().chain(KINDS.into_iter().filter(|other| *other != kind)) {
+            if let Some(found) = self.api.document_by_number(&live.token, realm, kind, number).await? {
+                return Ok(Some((kind, found)));
+            }
+        }
+        Ok(None)
     }
 
     /// A document under our number is ours only if it carries the request id of a revision of this order: somebody may
     /// have used the number by hand.
-    async fn adopt(&self, document: &quickbooks::Document) -> Result<Posted, Trouble> {
+    async fn adopt(&self, kind: DocumentKind, document: &quickbooks::Document) -> Result<Posted, Trouble> {
         let note = document.private_note.as_deref().unwrap_or_default();
         let own = document.carries(&self.order.request_id.to_string()).then_some(self.order.id);
         let marked = match own {
@@ -283,13 +303,16 @@ impl Post<'_> {
         if let Some(revision) = marked {
             info!(order_id = %self.order.id, document_id = document.id, "an earlier try had posted this order");
             // At its first sync token it is as it was made.
-            self.keep(document, KIND, revision, document.sync_token == "0").await?;
+            self.keep(document, kind, revision, document.sync_token == "0").await?;
             return Ok(Posted { document_id: document.id.clone(), outcome: Outcome::Adopted });
         }
         Err(Trouble::Parked {
             message: format!(
-                "QuickBooks has a sales receipt {} of {} already (id {}) that was not made for this order's revision",
-                self.order.document_number, document.total, document.id
+                "QuickBooks has a {} {} of {} already (id {}) that was not made for this order's revision",
+                kind.title(),
+                self.order.document_number,
+                document.total,
+                document.id
             ),
             remedy:
                 "compare the two; renumber or delete the one in QuickBooks if it is wrong, then change the order in \
@@ -305,15 +328,19 @@ impl Post<'_> {
     }
 
     pub(super) fn note(&self, content: &Content) -> String {
-        let external =
-            content.external_number.as_ref().map(|number| format!(", shop order {number}")).unwrap_or_default();
-        // The mark by which an earlier try is known comes first: what is too long is cut at the end.
-        format!("{} HubSpot order {} ({}{external})", self.order.request_id, self.order.external_id, content.name)
+        note(self.order.request_id, &self.order.external_id, content)
     }
 }
 
+/// What a document's note begins with: the mark by which an earlier try is known comes first, what is too long is cut at
+/// the end.
+pub(super) fn note(request_id: Uuid, external_id: &str, content: &Content) -> String {
+    let external = content.external_number.as_ref().map(|number| format!(", shop order {number}")).unwrap_or_default();
+    format!("{request_id} HubSpot order {external_id} ({}{external})", content.name)
+}
+
 /// What a person can do about a rejection, by Intuit's code.
-fn remedy(code: Option<&str>, rule: &str) -> &'static str {
+fn remedy(code: Option<&str>) -> &'static str {
     match code {
         Some("6210") => {
             "the period is closed in QuickBooks: reopen it or move the order's date, then change the order in HubSpot"
@@ -326,9 +353,6 @@ fn remedy(code: Option<&str>, rule: &str) -> &'static str {
         }
         Some("5020") => "the feature or the permission is missing in QuickBooks: ask the company's administrator",
         Some("2050") => "a text is too long for QuickBooks: shorten it in HubSpot",
-        _ if rule == "no_income_account" => {
-            "add an income account in QuickBooks, or name one in orders.income_account, then change the order in HubSpot"
-        }
         _ => {
             "read QuickBooks' words, correct the order in HubSpot or the company's settings; a change in HubSpot brings \
               the order in again"

@@ -8,6 +8,7 @@ mod documents;
 mod entities;
 mod filing;
 mod kept;
+mod lists;
 
 use std::collections::HashMap;
 
@@ -23,6 +24,7 @@ pub use self::documents::{
 pub use self::entities::{CompanyInfo, Preferences, Ref};
 pub use self::filing::{BATCH, Standing};
 pub use self::kept::{Document, KeptLine};
+pub use self::lists::{KeptCustomer, KeptItem};
 use super::api::Channel;
 use super::http::Http;
 use super::verdict::{Call, Surface};
@@ -50,47 +52,6 @@ impl<'a> Api<'a> {
     pub async fn preferences(&self, access: &SecretString, realm: &str) -> Result<Preferences, Failure> {
         let url = self.0.url(&["v3", "company", realm, "preferences"]);
         self.fetch("read preferences", access, url, "Preferences").await
-    }
-
-    /// An active customer with this mail address.
-    pub async fn customer_by_email(
-        &self,
-        access: &SecretString,
-        realm: &str,
-        email: &str,
-    ) -> Result<Option<Ref>, Failure> {
-        self.first("find customer by email", access, realm, "Customer", ("PrimaryEmailAddr", email)).await
-    }
-
-    /// The active customer with this display name.
-    pub async fn customer_by_name(
-        &self,
-        access: &SecretString,
-        realm: &str,
-        display_name: &str,
-    ) -> Result<Option<Ref>, Failure> {
-        self.first("find customer by name", access, realm, "Customer", ("DisplayName", display_name)).await
-    }
-
-    /// Creates a customer. `Rejected` with code `6240` means that the name is taken, by a vendor perhaps.
-    pub async fn create_customer(
-        &self,
-        access: &SecretString,
-        realm: &str,
-        customer: &NewCustomer,
-        request_id: &str,
-    ) -> Result<Ref, Failure> {
-        self.create("create customer", access, realm, ("customer", "Customer"), customer, request_id).await
-    }
-
-    /// An active product or service with this SKU.
-    pub async fn item_by_sku(&self, access: &SecretString, realm: &str, sku: &str) -> Result<Option<Ref>, Failure> {
-        self.first("find item by sku", access, realm, "Item", ("Sku", sku)).await
-    }
-
-    /// The active product or service with this name.
-    pub async fn item_by_name(&self, access: &SecretString, realm: &str, name: &str) -> Result<Option<Ref>, Failure> {
-        self.first("find item by name", access, realm, "Item", ("Name", name)).await
     }
 
     /// Creates a service item. `Rejected` with code `6240` means that the name is taken.

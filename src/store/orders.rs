@@ -121,8 +121,10 @@ pub async fn receive(
                           and l.position > o.position))
                returning o.external_id, o.revision
            ), seen as (
-               update orders o set modified_at = r.modified_at
-               from jsonb_to_recordset($1) as r (external_id text, revision text, modified_at timestamptz)
+               -- What is not part of a revision may still come into a document that is not made yet.
+               update orders o set modified_at = r.modified_at,
+                                   content = case when o.status = 'queued' then r.content else o.content end
+               from jsonb_to_recordset($1) as r (external_id text, revision text, modified_at timestamptz, content jsonb)
                where o.source_id = $3 and o.external_id = r.external_id and o.revision = r.revision
                  and r.modified_at > o.modified_at
                  and (o.status = 'posted'

@@ -1,4 +1,6 @@
-//! Customers, items and accounts once found or created in a company: reads of QuickBooks are metered.
+//! What was once found or created in a company, or found missing: reads of QuickBooks are metered.
+
+use std::collections::HashMap;
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -17,26 +19,51 @@ pub enum Kind {
     Account,
     /// The company's own currency.
     HomeCurrency,
+    /// Whether it uses several currencies.
+    MultiCurrency,
+    /// Where it is.
+    Country,
+    /// An item that it does not have. Believed for a day, because the merchant may add it.
+    UnknownItem,
 }
 
-/// The remembered id of a name.
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Item => "item",
+            Self::Account => "account",
+            Self::HomeCurrency => "home_currency",
+            Self::MultiCurrency => "multi_currency",
+            Self::Country => "country",
+            Self::UnknownItem => "unknown_item",
+        }
+    }
+}
+
+/// The remembered ids of names, all at once.
 ///
 /// # Errors
 /// Database trouble.
 pub async fn recall(
     conn: &mut PgConnection,
     connection_id: Uuid,
-    kind: Kind,
-    name_key: &str,
-) -> Result<Option<String>, Error> {
-    Ok(sqlx::query_scalar!(
-        "select reference_id from quickbooks_names where connection_id = $1 and kind = $2 and name_key = $3",
+    wanted: &[(Kind, String)],
+) -> Result<HashMap<(Kind, String), String>, Error> {
+    let kinds: Vec<_> = wanted.iter().map(|(kind, _)| kind.as_str().to_owned()).collect();
+    let keys: Vec<_> = wanted.iter().map(|(_, key)| key.clone()).collect();
+    let rows = sqlx::query!(
+        r#"select n.kind as "kind: Kind", n.name_key, n.reference_id
+           from unnest($2::text[], $3::text[]) as w (kind, name_key)
+           join quickbooks_names n on n.connection_id = $1 and n.kind = w.kind and n.name_key = w.name_key
+           where n.kind <> 'unknown_item' or n.remembered_at > now() - interval '1 day'"#,
         connection_id,
-        kind as Kind,
-        name_key
+        &kinds,
+        &keys
     )
-    .fetch_optional(conn)
-    .await?)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| ((row.kind, row.name_key), row.reference_id)).collect())
 }
 
 /// Remembers it.
@@ -52,7 +79,7 @@ pub async fn remember(
 ) -> Result<(), Error> {
     sqlx::query!(
         "insert into quickbooks_names (connection_id, kind, name_key, reference_id) values ($1, $2, $3, $4)
-         on conflict (connection_id, kind, name_key) do update set reference_id = $4",
+         on conflict (connection_id, kind, name_key) do update set reference_id = $4, remembered_at = now()",
         connection_id,
         kind as Kind,
         name_key,

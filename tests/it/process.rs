@@ -12,6 +12,7 @@ mod intake;
 mod keys;
 mod life;
 mod mail;
+mod mapping;
 mod orders;
 mod probe;
 mod several;

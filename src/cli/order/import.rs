@@ -35,8 +35,9 @@ A file that begins with { holds JSON lines: one order a line, in the shape that 
 with a row of column names, separated by commas or semicolons: one row for every line of an order, the rows of one order \
 together.
 
-Columns of the order: external_id, placed_at, currency, total (all four needed), source, name, tax, shipping, discount, \
-email, first_name, last_name, company. A later row of the same order repeats them or leaves them empty.
+Columns of the order: external_id, placed_at, currency, total (all four needed), source, name, tax, \
+tax_included (true or false), shipping, discount, exchange_rate, paid, refunded, cancelled, email, first_name, last_name, \
+company. A later row of the same order repeats them or leaves them empty.
 Columns of the line: line_name (needed), line_quantity, line_price, line_amount, line_sku, line_description. A line has a \
 price, or an amount for the whole line less discounts, or both.
 

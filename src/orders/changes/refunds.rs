@@ -9,15 +9,13 @@ use uuid::Uuid;
 use super::{parked, standing::Change};
 use crate::{
     failpoint,
-    orders::{mapping::ItemName, posting::Trouble},
-    provider::quickbooks::{Document, DocumentBody, DocumentKind, Line, Reference, SalesItemLineDetail},
+    orders::posting::{Intent, Trouble},
+    provider::quickbooks::{Document, DocumentBody, DocumentKind, Reference},
     store::documents,
 };
 
 /// The longest document number that QuickBooks takes.
 const DOCUMENT_NUMBER_LENGTH: usize = 21;
-/// The place of the refund's own item among the items of an order, which have request ids by their places.
-const ITEM_POSITION: usize = 10_000;
 /// A receipt that QuickBooks made over less than was asked is followed by another, so often.
 const ROUNDS: usize = 3;
 
@@ -121,27 +119,13 @@ impl Change<'_> {
 
     /// All of the sale line by line, or a part of it as one amount.
     async fn receipt(&self, refund: &Refund) -> Result<DocumentBody, Trouble> {
-        let note = format!("{} refund of {}", refund.request_id, self.post.note(self.content));
-        let body = self.post.body(self.live, self.content, &note).await?;
+        let Intent { content, settings } = self.intent;
+        let note = format!("{} refund of {}", refund.request_id, self.post.note(content));
+        let sale = self.post.draft(self.intent, Some(self.sale.kind))?;
+        let draft = sale.refund(refund.amount, settings, &refund.number, &note);
+        let body = self.post.body(self.live, settings, refund.request_id, draft).await?;
         let account = self.paid_from().await?;
-        let body = DocumentBody {
-            doc_number: refund.number.clone(),
-            txn_date: None,
-            due_date: None,
-            deposit_to_account_ref: Some(Reference::to(account)),
-            ..body
-        };
-        if Some(refund.amount) == self.sale.total {
-            return Ok(body);
-        }
-        let item = ItemName { sku: None, name: self.post.config.refund_item.clone() };
-        let names = self.post.names(self.live);
-        let item = names.item(&item, ITEM_POSITION, &self.post.config.income_account).await?;
-        let detail =
-            SalesItemLineDetail { item_ref: Reference::to(item), qty: None, unit_price: None, tax_code_ref: None };
-        let words = format!("Refund of a part of {}", self.sale.document_number);
-        let line = vec![Line::item(refund.amount, Some(words), detail)];
-        Ok(DocumentBody { txn_tax_detail: None, line, ..body })
+        Ok(DocumentBody { deposit_to_account_ref: Some(Reference::to(account)), ..body })
     }
 
     /// The account that got the money, else the configured one.
@@ -149,12 +133,12 @@ impl Change<'_> {
         if let Some(account) = self.read().await?.deposit_to {
             return Ok(account.id);
         }
-        let name = &self.post.config.refund_account;
+        let name = &self.intent.settings.refund_account;
         let found = self.post.api.account_by_name(&self.live.token, &self.post.lane.company_id, name).await?;
         found.map(|account| account.id).ok_or_else(|| {
             parked(
                 format!("the company has no account {name:?} that the refund could be paid from"),
-                "name one of the company's bank accounts in orders.refund_account, then retry the order",
+                "name one of the company's bank accounts in the setting refund_account, then retry the order",
             )
         })
     }

@@ -25,7 +25,7 @@ use crate::provider::verdict::Surface;
 pub const MAX_PAGE: usize = 200;
 
 /// What is asked for of every order. HubSpot takes no search of more than 3,000 characters.
-const PROPERTIES: [&str; 36] = [
+const PROPERTIES: [&str; 38] = [
     "hs_order_name",
     "hs_currency_code",
     "hs_source_store",
@@ -34,6 +34,9 @@ const PROPERTIES: [&str; 36] = [
     "hs_subtotal_price",
     "hs_tax",
     "hs_shipping_cost",
+    "hs_order_discount",
+    "hs_refund_amount",
+    "hs_external_canceled_date",
     "hs_exchange_rate",
     "hs_external_order_id",
     "hs_external_order_status",
@@ -41,7 +44,6 @@ const PROPERTIES: [&str; 36] = [
     "hs_external_created_date",
     "hs_external_modified_date",
     "hs_payment_status",
-    "hs_refund_amount",
     "hs_payment_processing_method",
     "hs_order_note",
     "hs_billing_address_name",

@@ -152,3 +152,33 @@ async fn what_is_too_large_or_no_json_is_said_in_json() {
     let most = Value::from((0..500).map(|n| cart_order(&n.to_string(), "1.00")).collect::<Vec<_>>());
     assert_eq!(app.send(&key, &most).await.1["taken"], 500);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cart_tells_of_payments_refunds_and_cancellations_too() {
+    let (app, account, key) = start().await;
+    app.setting(account.id, "document", "by_payment").await;
+    let with = |pairs: Value| {
+        let mut order = cart_order("1001", "10.00");
+        order.as_object_mut().unwrap().extend(pairs.as_object().unwrap().clone());
+        order
+    };
+    app.send(&key, &with(json!({"paid": true}))).await;
+    app.app.dispatch.round().await.unwrap();
+    let (_, reply) = app.send(&key, &with(json!({"paid": true, "refunded": "4.00"}))).await;
+    assert_eq!(results(&reply), ["changed"]);
+    app.app.dispatch.round().await.unwrap();
+    let documents = app.sandbox.documents(REALM);
+    assert_eq!(documents.iter().map(|one| one.kind.title()).collect::<Vec<_>>(), ["sales receipt", "refund receipt"]);
+    assert_eq!(super::totals(&documents), ["10.00", "4.00"]);
+    let mut other = with(json!({"paid": "no", "cancelled": "true"}));
+    other["external_id"] = json!("1002");
+    let (_, reply) = app.send(&key, &other).await;
+    assert_eq!(results(&reply), ["taken"]);
+    app.app.dispatch.round().await.unwrap();
+    assert_eq!(app.sandbox.documents(REALM).len(), 2, "nothing to book");
+    let (status, reply) = app.send(&key, &with(json!({"paid": 1, "external_id": "1003"}))).await;
+    assert_eq!(status, 422);
+    assert_eq!(reply["orders"][0]["field"], "paid", "{reply}");
+    let (_, reply) = app.send(&key, &with(json!({"exchange_rate": "0", "external_id": "1003"}))).await;
+    assert_eq!(reply["orders"][0]["field"], "exchange_rate", "{reply}");
+}

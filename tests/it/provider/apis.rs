@@ -68,12 +68,12 @@ async fn lookups_quote_their_value_and_find_one_or_none() {
     let intuit = Fake::answering(&[(200, found), (200, r#"{"QueryResponse":{},"time":"x"}"#)]).await;
     let providers = intuit.providers();
     let api = providers.quickbooks().unwrap();
-    let customer = api.customer_by_name(&secret("acc"), "1", "King's").await.unwrap().unwrap();
+    let customer = api.customer_called(&secret("acc"), "1", "King's").await.unwrap().unwrap();
     assert_eq!((customer.id.as_str(), customer.name.as_str()), ("7", "King's"));
     assert_eq!(api.document_by_number(&secret("acc"), "1", DocumentKind::SalesReceipt, "HS-1").await.unwrap(), None);
     let seen = intuit.seen();
     assert_eq!((seen[0].method.as_str(), seen[0].path.as_str()), ("GET", "/v3/company/1/query"));
-    let query = "SELECT * FROM Customer WHERE DisplayName = 'King\\'s' MAXRESULTS 1";
+    let query = "SELECT * FROM Customer WHERE DisplayName = 'King\\'s' MAXRESULTS 20";
     assert_eq!(seen[0].query, pairs(&[("query", query), ("minorversion", "75")]));
     assert_eq!(seen[1].query[0].1, "SELECT * FROM SalesReceipt WHERE DocNumber = 'HS-1' MAXRESULTS 1");
 }
@@ -84,9 +84,9 @@ async fn a_lookup_answered_by_a_fault_or_without_an_envelope_is_not_nothing_foun
     let intuit = Fake::answering(&[(200, fault), (200, r#"{"time":"x"}"#)]).await;
     let providers = intuit.providers();
     let api = providers.quickbooks().unwrap();
-    let failure = api.item_by_sku(&secret("acc"), "1", "s").await.unwrap_err();
+    let failure = api.items_by_sku(&secret("acc"), "1", "s").await.unwrap_err();
     assert_eq!((failure.verdict, failure.code.as_deref()), (Verdict::Rejected, Some("4001")));
-    assert_eq!(api.item_by_name(&secret("acc"), "1", "s").await.unwrap_err().verdict, Verdict::Transient);
+    assert_eq!(api.items_called(&secret("acc"), "1", "s").await.unwrap_err().verdict, Verdict::Transient);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_create_that_ends_in_a_server_error_is_open() {
     let intuit = Fake::answering(&[(504, "<html></html>")]).await;
     let providers = intuit.providers();
     let api = providers.quickbooks().unwrap();
-    let failure = api.create_customer(&secret("acc"), "1", &NewCustomer::default(), "r").await.unwrap_err();
+    let failure = api.create_customer(&secret("acc"), "1", &NewCustomer::default(), None, "r").await.unwrap_err();
     assert_eq!(failure.verdict, Verdict::OutcomeUnknown);
     assert_eq!(api.company_info(&secret("acc"), "1").await.unwrap_err().verdict, Verdict::Transient);
     assert_eq!(intuit.seen()[1].path, "/v3/company/1/companyinfo/1");

@@ -17,8 +17,22 @@ use crate::{
 };
 
 /// Columns of the order, and where they go.
-const ORDER: [&str; 9] =
-    ["external_id", "placed_at", "currency", "total", "source", "name", "tax", "shipping", "discount"];
+const ORDER: [&str; 14] = [
+    "external_id",
+    "placed_at",
+    "currency",
+    "total",
+    "source",
+    "name",
+    "tax",
+    "tax_included",
+    "shipping",
+    "discount",
+    "exchange_rate",
+    "paid",
+    "refunded",
+    "cancelled",
+];
 /// Columns of the customer.
 const CUSTOMER: [&str; 4] = ["email", "first_name", "last_name", "company"];
 /// Columns of a line; the file has them with `line_` before them.

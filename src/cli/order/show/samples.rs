@@ -10,9 +10,9 @@ use crate::{
     cli::Arguments,
     provider::Cause,
     store::{
+        attempts::Outcome,
         connections,
         order_log::dossier::{Attempt, Company, Dossier, Order, Outage, Revision},
-        attempts::Outcome,
         orders::Status,
     },
 };

@@ -71,14 +71,14 @@ async fn a_document_that_was_changed_by_hand_is_not_voided() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_order_is_refunded_or_parked_where_that_is_configured() {
-    let (app, id) = posted_with(&[("orders.on_cancel", "refund")]).await;
+    let (app, id) = posted_with(&[("orders.mapping.on_cancel", "refund")]).await;
     app.edited(&id, &CANCELLED).await;
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00", "10.00"]);
     assert_eq!(app.deeds(), [(SALE, Deed::Created), (REFUND, Deed::Created)]);
-    let (app, id) = posted_with(&[("orders.on_cancel", "park")]).await;
+    let (app, id) = posted_with(&[("orders.mapping.on_cancel", "park")]).await;
     app.edited(&id, &CANCELLED).await;
     let (words, remedy) = app.words(&id).await;
-    assert!(words.contains("orders.on_cancel") && remedy.contains("void its document"), "{words} {remedy}");
+    assert!(words.contains("setting on_cancel") && remedy.contains("void its document"), "{words} {remedy}");
     assert_eq!(app.deeds(), [(SALE, Deed::Created)]);
 }
 
@@ -174,8 +174,8 @@ async fn somebody_elses_receipt_under_the_refunds_number_is_for_a_person() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refund_is_left_to_a_person_where_that_is_configured() {
-    let (app, id) = posted_with(&[("orders.on_refund", "park")]).await;
+    let (app, id) = posted_with(&[("orders.mapping.on_refund", "park")]).await;
     app.edited(&id, &REFUNDED).await;
-    assert!(app.words(&id).await.0.contains("orders.on_refund"));
+    assert!(app.words(&id).await.0.contains("setting on_refund"));
     assert_eq!(app.deeds(), [(SALE, Deed::Created)]);
 }

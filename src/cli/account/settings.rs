@@ -1,0 +1,91 @@
+//! `lamplighter account settings`: how one customer's orders become documents, and where each setting comes from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, bail};
+use serde::Serialize;
+use sqlx::{Connection as _, PgConnection};
+
+use crate::{
+    cli::{DONE, output},
+    clock::Clock,
+    config::Mapping,
+    store::{accounts, mappings},
+};
+
+/// What a person asked for.
+pub(super) struct Request {
+    pub(super) account: String,
+    pub(super) set: Vec<(String, String)>,
+    pub(super) unset: Vec<String>,
+    pub(super) json: bool,
+}
+
+/// One setting, for people.
+#[derive(Serialize)]
+struct Shown {
+    value: String,
+    from: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default: Option<String>,
+}
+
+/// Changes the settings that are named, all or none, and shows what is in force.
+pub(super) async fn run(conn: &mut PgConnection, defaults: &Mapping, request: Request) -> anyhow::Result<u8> {
+    let Request { account: name, set, unset, json } = request;
+    let missing = || format!("there is no account {name:?}: see `lamplighter account list`");
+    let account = accounts::find(conn, name.trim()).await?.with_context(missing)?;
+    let mut checked = defaults.clone();
+    for (key, value) in &set {
+        checked.assign(key, value)?;
+    }
+    let known: BTreeSet<_> = Mapping::KEYS.into_iter().collect();
+    for key in &unset {
+        if !known.contains(key.as_str()) {
+            // The words for a key that does not exist.
+            checked.assign(key, "")?;
+        }
+        if set.iter().any(|(other, _)| other == key) {
+            bail!("{key} is both set and unset: name it once");
+        }
+    }
+    let mut tx = conn.begin().await?;
+    for (key, value) in &set {
+        mappings::set(&mut tx, account.id, key, value.trim(), Clock::system().now()).await?;
+    }
+    for key in &unset {
+        mappings::unset(&mut tx, account.id, key).await?;
+    }
+    tx.commit().await?;
+    let own = mappings::of_account(conn, account.id).await?;
+    let shown = shown(defaults, &own)?;
+    if json {
+        output::json(&shown)?;
+        return Ok(DONE);
+    }
+    if !set.is_empty() || !unset.is_empty() {
+        output::say("Changed. What is posted from now on follows it; documents that stand are left alone.");
+    }
+    let rows = Mapping::KEYS.into_iter().filter_map(|key| {
+        let one = shown.get(key)?;
+        let default = one.default.as_ref().map(|default| format!(" (default: {default:?})")).unwrap_or_default();
+        Some(vec![key.to_owned(), one.value.clone(), format!("{}{default}", one.from)])
+    });
+    output::say(&format!("How the orders of {} become documents:", account.name));
+    output::table(&["Setting", "Value", "From"], rows.collect(), "");
+    Ok(DONE)
+}
+
+fn shown(defaults: &Mapping, own: &BTreeMap<String, String>) -> anyhow::Result<BTreeMap<&'static str, Shown>> {
+    let effective =
+        defaults.with(own).context("a stored setting cannot be read: set it anew, or take it out with --unset")?;
+    let one = |key: &'static str| {
+        let (value, default) = (effective.text(key)?, defaults.text(key));
+        let shown = match own.contains_key(key) {
+            true => Shown { value, from: "account", default },
+            false => Shown { value, from: "default", default: None },
+        };
+        Some((key, shown))
+    };
+    Ok(Mapping::KEYS.into_iter().filter_map(one).collect())
+}
