@@ -60,6 +60,7 @@ impl Street {
         let mut set = vec![
             ("providers.quickbooks.requests_per_second", "1000000".to_owned()),
             ("providers.quickbooks.requests_per_minute", "1000000".to_owned()),
+            ("providers.quickbooks.batches_per_minute", "1000000".to_owned()),
         ];
         for (provider, keys) in [
             (

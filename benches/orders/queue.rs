@@ -83,6 +83,9 @@ impl Queue {
              select md5(provider || n)::uuid, md5('account' || n)::uuid, provider, 'sandbox', 'company' || n, 'Company ' || n,
                     'connected', now(), now()
              from generate_series(1, $1::bigint) n, unnest(array['quickbooks', 'hubspot']) provider",
+            "insert into sources (id, account_id, kind, name, created_at)
+             select id, account_id, 'hubspot', 'hubspot ' || company_id, now() from connections
+             where provider = 'hubspot' and $1 > 0",
             "insert into lanes (connection_id) select md5('quickbooks' || n)::uuid from generate_series(1, $1::bigint) n",
         ];
         for sql in steps {

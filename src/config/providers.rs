@@ -92,13 +92,19 @@ fn company_limits(section: &mut Section<'_>) -> Option<Limits> {
     struct Read {
         per_second: u32,
         per_minute: u32,
+        batches_per_minute: u32,
     }
     let read = gather!(Read {
         per_second: section.integer("requests_per_second", 1..=1_000_000),
         per_minute: section.integer("requests_per_minute", 1..=1_000_000),
+        batches_per_minute: section.integer("batches_per_minute", 1..=1_000_000),
     });
     let some = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-    Some(Limits { per_second: some(read.per_second), per_minute: some(read.per_minute) })
+    Some(Limits {
+        per_second: some(read.per_second),
+        per_minute: some(read.per_minute),
+        batches_per_minute: some(read.batches_per_minute),
+    })
 }
 
 fn quickbooks(section: &mut Section<'_>) -> Option<Option<ProviderConfig>> {

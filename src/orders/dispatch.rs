@@ -9,6 +9,9 @@
 /// What a turn asks of whoever delivers.
 mod poster;
 
+/// Several orders with one call.
+mod together;
+
 /// How many orders are begun together.
 mod pace;
 
@@ -26,7 +29,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
-pub use self::poster::{Poster, ToQuickbooks};
+pub use self::poster::{Poster, Session, ToQuickbooks};
 pub use super::posting::{Posted, Trouble};
 
 use self::{pace::Pace, turn::Turn};

@@ -61,18 +61,21 @@ pub enum State {
     NotAsked,
 }
 
-/// What is in force for an account.
-pub(super) async fn settings(pool: &PgPool, defaults: &Mapping, account_id: Uuid) -> Result<Mapping, Trouble> {
+/// What is in force for an account, or why that cannot be read.
+pub(super) async fn settings(
+    pool: &PgPool,
+    defaults: &Mapping,
+    account_id: Uuid,
+) -> Result<Result<Mapping, Unmappable>, store::Error> {
     let own = {
-        let mut conn = pool.acquire().await.map_err(store::Error::from)?;
+        let mut conn = pool.acquire().await?;
         mappings::of_account(&mut conn, account_id).await?
     };
-    let effective = defaults.with(&own).map_err(|wrong| {
+    Ok(defaults.with(&own).map_err(|wrong| {
         let message = format!("a setting of the account cannot be read: {}", wrong.message);
         let remedy = format!("{}: `lamplighter account settings NAME`; then retry the order", wrong.remedy);
         Unmappable::new(message, remedy)
-    })?;
-    Ok(effective)
+    }))
 }
 
 impl Drafting<'_> {

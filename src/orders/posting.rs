@@ -9,13 +9,13 @@ use uuid::Uuid;
 use super::{
     changes::Change,
     content::{Content, Wish},
-    drafting::{self, Drafting},
+    drafting::Drafting,
     mapping::{self, Draft},
     names::{self, Asking},
 };
 use crate::{
     clock::Clock,
-    config::{self, Mapping},
+    config::Mapping,
     failpoint,
     keeper::access::LiveToken,
     provider::{
@@ -42,16 +42,9 @@ pub(super) struct Post<'a> {
     pub(super) clock: &'a Clock,
     pub(super) pool: &'a PgPool,
     pub(super) api: quickbooks::Api<'a>,
-    pub(super) config: &'a config::Orders,
+    pub(super) settings: &'a Mapping,
     pub(super) lane: &'a lanes::Claim,
     pub(super) order: &'a Waiting,
-}
-
-/// What an order says, and the account's settings for it.
-#[derive(Clone, Copy)]
-pub(super) struct Intent<'a> {
-    pub(super) content: &'a Content,
-    pub(super) settings: &'a Mapping,
 }
 
 /// A document that stands for the order.
@@ -121,22 +114,12 @@ impl From<Failure> for Trouble {
 impl Post<'_> {
     /// Posts the order, or finds that it was posted.
     pub(super) async fn run(&self, live: &LiveToken) -> Result<Posted, Trouble> {
-        let order = self.order;
-        let content: Content = serde_json::from_value(order.content.clone()).map_err(|error| Trouble::Parked {
-            message: format!("the stored order cannot be read: {error}"),
-            remedy:
-                "it was stored by another version of lamplighter: change the order in HubSpot, so that it comes in \
-                     again"
-                    .to_owned(),
-            failure: None,
-        })?;
-        let settings = drafting::settings(self.pool, &self.config.mapping, self.lane.account_id).await?;
-        let intent = Intent { content: &content, settings: &settings };
-        match self.go(live, intent).await {
+        let content = self.content()?;
+        match self.go(live, &content).await {
             // What is remembered may be gone in QuickBooks: forget it all and look again, once.
             Err(Trouble::Parked { failure: Some(failure), .. }) if failure.code.as_deref() == Some(STALE_REFERENCE) => {
                 self.forget_names().await.map_err(Trouble::Store)?;
-                self.go(live, intent).await
+                self.go(live, &content).await
             }
             other => other,
         }
@@ -154,15 +137,15 @@ impl Post<'_> {
         }
     }
 
-    async fn go(&self, live: &LiveToken, intent: Intent<'_>) -> Result<Posted, Trouble> {
+    async fn go(&self, live: &LiveToken, content: &Content) -> Result<Posted, Trouble> {
         let order = self.order;
         // Whoever comes first and was never tried has no document, nor has anybody before it.
         let (mut sale, mut refunds) =
             if order.has_earlier || order.attempts > 0 { self.documents().await? } else { (None, Vec::new()) };
         let mut made = None;
         if sale.is_none() {
-            made = Some(self.first(live, intent).await?);
-            if order.has_earlier || intent.content.wish() != Wish::Stand {
+            made = Some(self.first(live, content).await?);
+            if order.has_earlier || content.wish() != Wish::Stand {
                 (sale, refunds) = self.documents().await?;
             }
         }
@@ -170,38 +153,28 @@ impl Post<'_> {
             return made.ok_or(Trouble::Moot(REPLACED));
         };
         let document_id = sale.document_id.clone().unwrap_or_default();
-        let written = Change { post: self, live, intent, sale, refunds }.carry_out().await?;
+        let written = Change { post: self, live, content, sale, refunds }.carry_out().await?;
         let posted = written || made.is_some_and(|made| made.outcome == Outcome::Posted);
         Ok(Posted { document_id, outcome: if posted { Outcome::Posted } else { Outcome::Adopted } })
     }
 
     /// The order's first document: found from an earlier try, or made.
-    async fn first(&self, live: &LiveToken, intent: Intent<'_>) -> Result<Posted, Trouble> {
-        let Intent { content, settings } = intent;
+    async fn first(&self, live: &LiveToken, content: &Content) -> Result<Posted, Trouble> {
         if self.order.unsettled {
             // The settings, or a payment, may have made another kind of it since.
-            let kind = mapping::document(content, settings).unwrap_or(KINDS[0]);
+            let kind = mapping::document(content, self.settings).unwrap_or(KINDS[0]);
             match self.existing(live, kind).await? {
                 Some((kind, document)) => return self.adopt(kind, &document).await,
                 None if self.order.replaced => return Err(Trouble::Moot(REPLACED)),
                 None => {}
             }
         }
-        if content.wish() == Wish::Void {
-            return Err(Trouble::Moot(CANCELLED));
-        }
-        let draft = self.draft(intent, None)?;
-        let kind = draft.document;
-        let body = self.body(live, settings, self.order.request_id, draft).await?;
+        let (kind, body) = self.prepare(live, content).await?;
         let request_id = self.order.request_id.to_string();
         let made = self.api.create_document(&live.token, &self.lane.company_id, kind, &body, &request_id).await;
         failpoint::reach("create_answered");
         match made {
-            Ok(document) => {
-                self.keep(&document, kind, self.order.id, true).await?;
-                failpoint::reach("create_kept");
-                Ok(Posted { document_id: document.id, outcome: Outcome::Posted })
-            }
+            Ok(document) => self.made(kind, document).await,
             Err(failure) if failure.code.as_deref() == Some("6140") => match self.existing(live, kind).await? {
                 Some((kind, document)) => self.adopt(kind, &document).await,
                 None => Err(failure.into()),
@@ -210,24 +183,49 @@ impl Post<'_> {
         }
     }
 
+    /// What the order says.
+    pub(super) fn content(&self) -> Result<Content, Trouble> {
+        serde_json::from_value(self.order.content.clone()).map_err(|error| Trouble::Parked {
+            message: format!("the stored order cannot be read: {error}"),
+            remedy:
+                "it was stored by another version of lamplighter: change the order in HubSpot, so that it comes in \
+                     again"
+                    .to_owned(),
+            failure: None,
+        })
+    }
+
+    /// What is to be sent to make the order's first document.
+    pub(super) async fn prepare(
+        &self,
+        live: &LiveToken,
+        content: &Content,
+    ) -> Result<(DocumentKind, DocumentBody), Trouble> {
+        if content.wish() == Wish::Void {
+            return Err(Trouble::Moot(CANCELLED));
+        }
+        let draft = self.draft(content, None)?;
+        Ok((draft.document, self.body(live, self.order.request_id, draft).await?))
+    }
+
+    /// Keeps a document that was made just now.
+    pub(super) async fn made(&self, kind: DocumentKind, document: quickbooks::Document) -> Result<Posted, Trouble> {
+        self.keep(&document, kind, self.order.id, true).await?;
+        failpoint::reach("create_kept");
+        Ok(Posted { document_id: document.id, outcome: Outcome::Posted })
+    }
+
     /// The draft of the order's document, of this kind if it stands already.
-    pub(super) fn draft(&self, intent: Intent<'_>, kind: Option<DocumentKind>) -> Result<Draft, Trouble> {
-        let number = &self.order.document_number;
-        Ok(mapping::draft(intent.content, intent.settings, kind, number, &self.note(intent.content))?)
+    pub(super) fn draft(&self, content: &Content, kind: Option<DocumentKind>) -> Result<Draft, Trouble> {
+        Ok(mapping::draft(content, self.settings, kind, &self.order.document_number, &self.note(content))?)
     }
 
     /// What is sent for a draft; what has to be created for it derives its request ids from this one.
-    pub(super) async fn body(
-        &self,
-        live: &LiveToken,
-        settings: &Mapping,
-        request_id: Uuid,
-        draft: Draft,
-    ) -> Result<DocumentBody, Trouble> {
+    pub(super) async fn body(&self, live: &LiveToken, request_id: Uuid, draft: Draft) -> Result<DocumentBody, Trouble> {
         let asking = Asking { api: self.api, access: &live.token, realm: &self.lane.company_id };
         let drafting = Drafting {
             pool: self.pool,
-            settings,
+            settings: self.settings,
             connection_id: self.lane.connection_id,
             request_id,
             asking: Some(asking),

@@ -115,7 +115,7 @@ impl Previewer<'_> {
     }
 
     async fn draft(&self, order: &Shown, content: &Content, asking: Option<Asking<'_>>) -> Result<Drafted, Trouble> {
-        let settings = drafting::settings(self.pool, self.defaults, order.account_id).await?;
+        let settings = drafting::settings(self.pool, self.defaults, order.account_id).await??;
         let mark = posting::note(order.request_id, &order.external_id, content);
         let draft = mapping::draft(content, &settings, None, &order.document_number, &mark)?;
         let drafting = Drafting {

@@ -75,8 +75,8 @@ impl Http {
             Surface::Read | Surface::Search | Surface::Create => (&self.api, self.options.api_deadline),
         };
         *request.timeout_mut() = Some(deadline);
-        if let (Provider::Quickbooks, Some(company)) = (call.provider, company(request.url())) {
-            self.companies.pass(company).await;
+        if let (Provider::Quickbooks, Some((company, batch))) = (call.provider, company(request.url())) {
+            self.companies.pass(company, batch).await;
         }
         let begun = Instant::now();
         let outcome = receive(client, request).await;

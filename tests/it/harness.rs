@@ -281,7 +281,7 @@ pub(crate) fn sandbox_settings(sandbox: &Sandbox) -> Vec<(String, String)> {
         }
     }
     // The sandbox counts nothing: a test that is about these limits sets them again.
-    for limit in ["requests_per_second", "requests_per_minute"] {
+    for limit in ["requests_per_second", "requests_per_minute", "batches_per_minute"] {
         set.push((format!("providers.quickbooks.{limit}"), "1000000".to_owned()));
     }
     set

@@ -1,6 +1,7 @@
 //! Orders from HubSpot to QuickBooks: what is posted, what is not, and what a person is told.
 
 mod api;
+mod batch;
 mod changes;
 mod daemons;
 mod filters;

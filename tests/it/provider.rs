@@ -94,7 +94,7 @@ impl Fake {
 /// More than any test sends.
 fn no_limits() -> Limits {
     let many = std::num::NonZeroU32::new(1_000_000).unwrap();
-    Limits { per_second: many, per_minute: many }
+    Limits { per_second: many, per_minute: many, batches_per_minute: many }
 }
 
 fn providers(base: &Url) -> Providers {

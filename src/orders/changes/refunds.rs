@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{parked, standing::Change};
 use crate::{
     failpoint,
-    orders::posting::{Intent, Trouble},
+    orders::posting::Trouble,
     provider::quickbooks::{Document, DocumentBody, DocumentKind, Reference},
     store::documents,
 };
@@ -119,11 +119,11 @@ impl Change<'_> {
 
     /// All of the sale line by line, or a part of it as one amount.
     async fn receipt(&self, refund: &Refund) -> Result<DocumentBody, Trouble> {
-        let Intent { content, settings } = self.intent;
+        let (content, settings) = (self.content, self.post.settings);
         let note = format!("{} refund of {}", refund.request_id, self.post.note(content));
-        let sale = self.post.draft(self.intent, Some(self.sale.kind))?;
+        let sale = self.post.draft(content, Some(self.sale.kind))?;
         let draft = sale.refund(refund.amount, settings, &refund.number, &note);
-        let body = self.post.body(self.live, settings, refund.request_id, draft).await?;
+        let body = self.post.body(self.live, refund.request_id, draft).await?;
         let account = self.paid_from().await?;
         Ok(DocumentBody { deposit_to_account_ref: Some(Reference::to(account)), ..body })
     }
@@ -133,7 +133,7 @@ impl Change<'_> {
         if let Some(account) = self.read().await?.deposit_to {
             return Ok(account.id);
         }
-        let name = &self.intent.settings.refund_account;
+        let name = &self.post.settings.refund_account;
         let found = self.post.api.account_by_name(&self.live.token, &self.post.lane.company_id, name).await?;
         found.map(|account| account.id).ok_or_else(|| {
             parked(

@@ -15,7 +15,7 @@ use crate::{
     keeper::access::LiveToken,
     orders::{
         content::Content,
-        posting::{Intent, Post, REPLACED, Trouble},
+        posting::{Post, REPLACED, Trouble},
     },
     provider::{
         Failure,
@@ -36,7 +36,7 @@ const ROUNDS: usize = 3;
 pub(in crate::orders) struct Change<'a> {
     pub(in crate::orders) post: &'a Post<'a>,
     pub(in crate::orders) live: &'a LiveToken,
-    pub(in crate::orders) intent: Intent<'a>,
+    pub(in crate::orders) content: &'a Content,
     pub(in crate::orders) sale: documents::Document,
     pub(in crate::orders) refunds: Vec<documents::Document>,
 }
@@ -83,12 +83,12 @@ impl Change<'_> {
         let stands = self.sale.order_id == Some(self.post.order.id);
         let same = stands || self.made_of_the_same().await?;
         // Until the sale is as the order says, the order's own total is the one that counts.
-        let total = if same { self.sale.total } else { self.intent.content.total.or(self.sale.total) };
+        let total = if same { self.sale.total } else { self.content.total.or(self.sale.total) };
         let invoice = self.sale.kind == DocumentKind::Invoice;
         let standing =
             Standing { same, voided: self.sale.voided_at.is_some(), refunded: self.refunded(), total, invoice };
-        let Intent { content, settings } = self.intent;
-        plan(content.wish(), standing, settings.on_cancel, settings.on_refund)
+        let settings = self.post.settings;
+        plan(self.content.wish(), standing, settings.on_cancel, settings.on_refund)
             .map_err(|(message, remedy)| parked(format!("{message}: {}", self.name()), remedy))
     }
 
@@ -97,7 +97,7 @@ impl Change<'_> {
         let Some(order_id) = self.sale.order_id else { return Ok(false) };
         let content = documents::content_of(&mut *self.post.conn().await?, order_id).await?;
         let content = content.and_then(|content| serde_json::from_value::<Content>(content).ok());
-        Ok(content.is_some_and(|standing| same_document(&standing, self.intent.content)))
+        Ok(content.is_some_and(|standing| same_document(&standing, self.content)))
     }
 
     /// The sale gets this revision's content.
@@ -111,8 +111,8 @@ impl Change<'_> {
                 return Err(Trouble::Moot(REPLACED));
             }
             let mut body = {
-                let draft = self.post.draft(self.intent, Some(self.sale.kind))?;
-                self.post.body(self.live, self.intent.settings, self.post.order.request_id, draft).await?
+                let draft = self.post.draft(self.content, Some(self.sale.kind))?;
+                self.post.body(self.live, self.post.order.request_id, draft).await?
             };
             if body.txn_tax_detail.is_none() && !stands.tax().is_zero() {
                 // A tax that is left out stays.

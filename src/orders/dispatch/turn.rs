@@ -91,9 +91,10 @@ impl<'a, P: Poster> Turn<'a, P> {
                 rest = rest.get(1..).unwrap_or_default();
                 continue;
             }
-            let (handful, behind) = rest.split_at(self.handful(rest));
+            let together = self.together(rest);
+            let (handful, behind) = rest.split_at(together.unwrap_or_else(|| self.handful(rest)));
             let last = behind.is_empty().then_some(through);
-            match self.deliver(&mut session, handful, last).await? {
+            match self.deliver(&mut session, handful, together.is_some(), last).await? {
                 Delivered::Sent(count) => rest = rest.get(count..).unwrap_or_default(),
                 // What was read is no longer true: the lane is claimed and read anew.
                 Delivered::Decided => return Ok(Some(Leave::More)),
@@ -103,6 +104,14 @@ impl<'a, P: Poster> Turn<'a, P> {
         Ok(Some(through))
     }
 
+    /// How many of these are sent with one call, if that is worth it: orders that were never tried and follow nothing.
+    fn together(&self, rest: &[Waiting]) -> Option<usize> {
+        let (worth, most) = P::TOGETHER?;
+        let fresh = |order: &&Waiting| order.attempts == 0 && !order.has_earlier && !order.replaced;
+        let count = rest.iter().take(most).take_while(fresh).count();
+        Some(count).filter(|count| *count >= worth)
+    }
+
     /// How many of these are begun together.
     fn handful(&self, rest: &[Waiting]) -> usize {
         let apart = |order: &Waiting| order.has_earlier || order.replaced;
@@ -110,11 +119,12 @@ impl<'a, P: Poster> Turn<'a, P> {
         self.dispatch.pace.handful().min(together + 1)
     }
 
-    /// Begins a handful, posts it one by one, and writes how it ended, all in the lane's own row or beside it.
+    /// Begins a handful, posts it, and writes how it ended, all in the lane's own row or beside it.
     async fn deliver(
         &mut self,
         session: &mut P::Session,
         handful: &[Waiting],
+        together: bool,
         last: Option<Leave>,
     ) -> Result<Delivered, store::Error> {
         let dispatch = self.dispatch;
@@ -130,22 +140,14 @@ impl<'a, P: Poster> Turn<'a, P> {
             Begun::Lost => return Ok(Delivered::Over),
         }
         failpoint::reach("order_begun");
-        let begun = Instant::now();
-        let mut ended = Vec::with_capacity(handful.len());
-        let mut leave = None;
-        for order in handful {
-            if !ended.is_empty() && (Pace::is_over(begun.elapsed()) || dispatch.stopping.is_cancelled()) {
-                break;
-            }
-            let (one, stop) = self.one(session, order).await?;
+        let (ended, leave) = if together {
+            self.in_one_call(session, handful).await?
+        } else {
+            self.one_by_one(session, handful).await?
+        };
+        for one in &ended {
             dispatch.metrics.count_attempt(one.outcome.as_str());
-            ended.push(one);
-            if stop.is_some() {
-                leave = stop;
-                break;
-            }
         }
-        dispatch.pace.learn(ended.len(), begun.elapsed());
         let leave = leave.or(last.filter(|_| ended.len() == handful.len()));
         self.report.held = u32::from(matches!(leave, Some(Leave::Pause { .. })));
         let parting = leave.map(|leave| (leave, clock.now()));
@@ -163,6 +165,57 @@ impl<'a, P: Poster> Turn<'a, P> {
         };
         failpoint::reach("order_finished");
         Ok(if ours && leave.is_none() { Delivered::Sent(ended.len()) } else { Delivered::Over })
+    }
+
+    /// Until one of them ends the turn, or the moment is over.
+    async fn one_by_one(
+        &mut self,
+        session: &mut P::Session,
+        handful: &[Waiting],
+    ) -> Result<(Vec<Ended>, Option<Leave>), store::Error> {
+        let (dispatch, begun) = (self.dispatch, Instant::now());
+        let (mut ended, mut leave) = (Vec::with_capacity(handful.len()), None);
+        for order in handful {
+            if !ended.is_empty() && (Pace::is_over(begun.elapsed()) || dispatch.stopping.is_cancelled()) {
+                break;
+            }
+            let started_at = dispatch.keeper.clock.now();
+            let result = in_time(dispatch, dispatch.poster.post(&self.lane, session, order)).await;
+            let (one, stop) = self.judge(session, order, result.unwrap_or_else(|late| Err(late.into()))).await?;
+            ended.push(Ended { started_at, ..one });
+            if stop.is_some() {
+                leave = stop;
+                break;
+            }
+        }
+        dispatch.pace.learn(ended.len(), begun.elapsed());
+        Ok((ended, leave))
+    }
+
+    /// All that were sent have an end, those behind a failure too; of one failure one word is enough.
+    async fn in_one_call(
+        &mut self,
+        session: &mut P::Session,
+        handful: &[Waiting],
+    ) -> Result<(Vec<Ended>, Option<Leave>), store::Error> {
+        let dispatch = self.dispatch;
+        let started_at = dispatch.keeper.clock.now();
+        let posting = dispatch.poster.post_together(&self.lane, session, handful);
+        let results = in_time(dispatch, posting)
+            .await
+            .unwrap_or_else(|late| handful.iter().map(|_| Err(Trouble::Provider(late.clone()))).collect());
+        let (mut ended, mut leave) = (Vec::with_capacity(handful.len()), None);
+        for (order, result) in handful.iter().zip(results) {
+            let (one, stop) = match result {
+                Err(Trouble::Provider(failure)) if leave.is_some() => {
+                    (self.of_failure(order, outcome(failure.verdict), &failure), None)
+                }
+                result => self.judge(session, order, result).await?,
+            };
+            ended.push(Ended { started_at, ..one });
+            leave = leave.or(stop);
+        }
+        Ok((ended, leave))
     }
 
     /// Writes how a handful ended, and that the revisions whose documents these orders have now are superseded.
@@ -188,22 +241,14 @@ impl<'a, P: Poster> Turn<'a, P> {
         Ok(true)
     }
 
-    async fn one(&mut self, session: &mut P::Session, order: &Waiting) -> Result<Judged, store::Error> {
-        let started_at = self.dispatch.keeper.clock.now();
+    async fn judge(
+        &mut self,
+        session: &P::Session,
+        order: &Waiting,
+        result: Result<Posted, Trouble>,
+    ) -> Result<Judged, store::Error> {
         self.asked = true;
-        // Half the lease is the most that one order may take, a renewal of a refused token included: the lane must still
-        // be ours when it ends.
-        let posting = self.dispatch.poster.post(&self.lane, session, order);
-        let result = tokio::time::timeout(self.dispatch.config.lease / 2, posting).await.unwrap_or_else(|_| {
-            Err(Trouble::Provider(Failure::without_reply(
-                Provider::Quickbooks,
-                "post order",
-                Verdict::OutcomeUnknown,
-                "took_too_long",
-                "QuickBooks took longer than half of orders.lease",
-            )))
-        });
-        let (mut ended, leave) = match result {
+        Ok(match result {
             Ok(posted) => (self.posted(order, posted), None),
             Err(Trouble::Store(error)) => return Err(error),
             Err(Trouble::Moot(why)) => {
@@ -218,9 +263,7 @@ impl<'a, P: Poster> Turn<'a, P> {
                 (self.parked(order, message, remedy, failure.as_deref()), None)
             }
             Err(Trouble::Provider(failure)) => self.failed(session, order, &failure).await?,
-        };
-        ended.started_at = started_at;
-        Ok((ended, leave))
+        })
     }
 
     pub(super) fn posted(&mut self, order: &Waiting, posted: Posted) -> Ended {
@@ -263,16 +306,9 @@ impl<'a, P: Poster> Turn<'a, P> {
             Stuck::Parked { message, remedy } => return Ok((self.parked(order, message, remedy, Some(failure)), None)),
             Stuck::No => {}
         }
-        let outcome = match failure.verdict {
-            Verdict::OutcomeUnknown => Outcome::Unknown,
-            Verdict::Lapsed(_) => Outcome::Held,
-            Verdict::OperatorFault | Verdict::Transient | Verdict::TokenRefused | Verdict::Rejected => {
-                Outcome::Transient
-            }
-        };
         let leave = self.pause(failure.retry_after);
         info!(order_id = %order.id, %failure, pause = ?leave, "order waits: QuickBooks did not take it now");
-        Ok((self.of_failure(order, outcome, failure), Some(leave)))
+        Ok((self.of_failure(order, outcome(failure.verdict), failure), Some(leave)))
     }
 
     /// Pauses grow from failure to failure, until an order went through.
@@ -311,4 +347,27 @@ impl<'a, P: Poster> Turn<'a, P> {
             ..self.ended(order, outcome)
         }
     }
+}
+
+/// What an attempt came to that failed like this.
+fn outcome(verdict: Verdict) -> Outcome {
+    match verdict {
+        Verdict::OutcomeUnknown => Outcome::Unknown,
+        Verdict::Lapsed(_) => Outcome::Held,
+        Verdict::OperatorFault | Verdict::Transient | Verdict::TokenRefused | Verdict::Rejected => Outcome::Transient,
+    }
+}
+
+/// Half the lease is the most that one delivery may take, a renewal of a refused token included: the lane must still be
+/// ours when it ends.
+async fn in_time<P, T>(dispatch: &Dispatch<P>, posting: impl Future<Output = T>) -> Result<T, Failure> {
+    tokio::time::timeout(dispatch.config.lease / 2, posting).await.map_err(|_| {
+        Failure::without_reply(
+            Provider::Quickbooks,
+            "post order",
+            Verdict::OutcomeUnknown,
+            "took_too_long",
+            "QuickBooks took longer than half of orders.lease",
+        )
+    })
 }

@@ -28,7 +28,7 @@ use crate::process::{free_address, program};
 /// Where a daemon may die by itself, and how likely it does each time it passes.
 const FAILPOINTS: &str = "claimed=0.003,opened=0.003,replied=0.004,kept=0.004,finished=0.002,judged=0.01,\
      lapse_declared=0.03,spooled=0.2,replayed=0.1,code_exchanged=0.02,connect_stored=0.02,mail_sent=0.02,\
-     orders_stored=0.02,order_begun=0.004,create_answered=0.006,create_kept=0.004,order_finished=0.004";
+     orders_stored=0.02,order_begun=0.004,create_answered=0.006,batch_answered=0.01,create_kept=0.004,order_finished=0.004";
 /// Nobody is killed who has not lived for so long.
 const INFANCY: Duration = Duration::from_millis(700);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
