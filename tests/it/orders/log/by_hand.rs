@@ -197,7 +197,7 @@ async fn whoever_comes_first_an_order_is_skipped_or_posted_and_never_both() {
         app.place(order(&format!("A-{n}"), 100 + n));
     }
     app.app.intake.round().await.unwrap();
-    // From the far end of the queue, so that the two meet.
+    // From the far end of the queue, once the first one is posted, so that the two meet.
     let by_hand = async {
         while app.sandbox.documents(REALM).is_empty() {
             tokio::task::yield_now().await;
