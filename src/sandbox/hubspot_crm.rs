@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header::AUTHORIZATION},
     response::Response,
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -174,8 +174,11 @@ pub(super) async fn associations(
                 continue;
             }
             let types = json!([{"category": "HUBSPOT_DEFINED", "typeId": kind}]);
+            // HubSpot promises no order: it is another one every minute.
+            let (later, sooner) = links.split_at(now.minute() as usize % links.len());
+            let links = sooner.iter().chain(later);
             let links: Vec<_> =
-                links.iter().map(|to| json!({"toObjectId": to.to_string(), "associationTypes": types})).collect();
+                links.map(|to| json!({"toObjectId": to.to_string(), "associationTypes": types})).collect();
             found.push(json!({"from": {"id": id}, "to": links}));
         }
         Ok(batch_reply(found, errors, now))

@@ -120,6 +120,7 @@ pub(super) async fn write(
     body: axum::body::Bytes,
 ) -> Response {
     let mut created = false;
+    somebody_saves(&world, &realm, &body);
     let reply = within(&world, &realm, &headers, |books, now| {
         let kind = Kind::named(&entity).filter(|kind| *kind != Kind::Account);
         let kind = kind.ok_or_else(|| Fault::unsupported(&entity))?;
@@ -155,6 +156,15 @@ pub(super) fn once(
         books.remember(id, &reply);
     }
     Ok(reply)
+}
+
+/// Lets somebody save a document just before a write to it.
+fn somebody_saves(world: &World, realm: &str, body: &[u8]) {
+    let sent: Value = serde_json::from_slice(body).unwrap_or_default();
+    let Some(id) = sent["Id"].as_str() else { return };
+    if world.change(|state| take_one(&mut state.grants_mut(Provider::Quickbooks).switches.saved_meanwhile)) {
+        world.edit_document(realm, id, &json!({}));
+    }
 }
 
 /// Whether the reply to a write that was carried out is lost.

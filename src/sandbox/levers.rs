@@ -61,6 +61,14 @@ impl World {
             portal.is_some_and(|(portal, id)| portal.edit(id, properties, now))
         })
     }
+
+    /// Lets an order name lines that cannot be read, or can be read again. `false` when there is no such order or line.
+    pub fn hide_lines(&self, hub_id: &str, order_id: &str, hidden: bool) -> bool {
+        self.change(|state| {
+            let portal = state.portals.get_mut(hub_id).zip(order_id.parse().ok());
+            portal.is_some_and(|(portal, id)| portal.hide_lines(id, hidden))
+        })
+    }
 }
 
 /// What goes wrong.

@@ -2,7 +2,7 @@
 //!
 //! Every property is text, as in HubSpot. A change moves `hs_lastmodifieddate`, which is what clients poll by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rust_decimal::Decimal;
@@ -143,6 +143,8 @@ pub(super) struct Portal {
     pub(super) deleted: bool,
     shelves: BTreeMap<Shelf, BTreeMap<u64, Record>>,
     links: BTreeMap<(u64, Shelf), Vec<u64>>,
+    /// Records that nobody gets to see, though links lead to them.
+    hidden: BTreeSet<u64>,
     last_id: u64,
 }
 
@@ -153,6 +155,7 @@ impl Portal {
             deleted: false,
             shelves: BTreeMap::new(),
             links: BTreeMap::new(),
+            hidden: BTreeSet::new(),
             last_id: 33_450,
         }
     }
@@ -162,7 +165,20 @@ impl Portal {
     }
 
     pub(super) fn find(&self, shelf: Shelf, id: &str) -> Option<&Record> {
-        self.shelves.get(&shelf)?.get(&id.parse().ok()?)
+        self.shelves.get(&shelf)?.get(&id.parse().ok()?).filter(|record| !self.hidden.contains(&record.id))
+    }
+
+    /// Hides the lines of an order, or shows them again. Its modification date stays. Says whether it has any.
+    pub(super) fn hide_lines(&mut self, order: u64, hidden: bool) -> bool {
+        let lines = self.linked(order, Shelf::LineItems).to_vec();
+        for line in &lines {
+            if hidden {
+                self.hidden.insert(*line)
+            } else {
+                self.hidden.remove(line)
+            };
+        }
+        !lines.is_empty()
     }
 
     /// Ids of what hangs on an order.

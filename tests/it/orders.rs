@@ -3,6 +3,7 @@
 mod api;
 mod batch;
 mod changes;
+mod cursor;
 mod daemons;
 mod filters;
 mod invoices;
@@ -93,6 +94,13 @@ impl TestApp {
 
     async fn statuses(&self, external_id: &str) -> Vec<Status> {
         self.revisions(external_id).await.into_iter().map(|row| row.status).collect()
+    }
+
+    /// Waits until somebody waits for a lock.
+    async fn somebody_waits(&self) {
+        while self.count("select count(*) from pg_locks where not granted").await == 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Something that a bookkeeper writes into the books, without us.

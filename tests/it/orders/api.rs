@@ -60,6 +60,27 @@ async fn an_order_is_taken_once_and_posted() {
     assert_eq!(results(&reply), ["unchanged"]);
     app.app.dispatch.round().await.unwrap();
     assert_eq!(app.numbers(REALM), ["API-1001"]);
+    app.send(&key, &cart_order("1002", "10.00")).await;
+    app.app.dispatch.round().await.unwrap();
+    assert_eq!(app.numbers(REALM), ["API-1001", "API-1002"], "it wakes the lane that was done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_requests_at_once_one_is_the_later() {
+    let (app, _, key) = start().await;
+    app.send(&key, &cart_order("1001", "10.00")).await;
+    // What a request that is being stored holds by the rows that it has written.
+    let mut stored = app.app.pool.begin().await.unwrap();
+    sqlx::query("select id from sources for key share").execute(&mut *stored).await.unwrap();
+    let order = cart_order("1001", "12.00");
+    let mut sent = std::pin::pin!(app.send(&key, &order));
+    tokio::select! {
+        _ = &mut sent => panic!("it did not wait"),
+        () = app.somebody_waits() => {}
+    }
+    stored.commit().await.unwrap();
+    assert_eq!(results(&sent.await.1), ["changed"]);
+    app.app.dispatch.round().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 //! head of a bookkeeper. The audit is the sandbox's own ledger.
 
 mod endings;
+mod meanwhile;
 
 use lamplighter::{
     provider::quickbooks::DocumentKind,
@@ -194,6 +195,19 @@ async fn a_change_whose_reply_was_lost_is_found_and_not_sent_again() {
     assert_eq!(app.count("select count(*) from order_attempts where outcome = 'adopted'").await, 1);
     // And what follows knows where it stands.
     app.edited(&id, &AS_BEFORE).await;
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_a_touched_document_whose_reply_was_lost_is_still_ours() {
+    let (app, id) = posted().await;
+    assert!(app.sandbox.edit_document(REALM, &app.the_document().id, &json!({"EmailStatus": "EmailSent"})));
+    app.edit(&id, &DEARER);
+    app.quickbooks(|switches| switches.lost_update_replies = 1);
+    app.later().await;
+    app.later().await;
+    app.edited(&id, &AS_BEFORE).await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00"]);
 }
 

@@ -52,7 +52,7 @@ async fn daemons_that_race_post_every_order_once_and_in_order() {
 }
 
 /// A worker claims the lane and begins its first order.
-async fn begin(app: &TestApp) -> (Claim, Waiting, Begun) {
+pub(super) async fn begin(app: &TestApp) -> (Claim, Waiting, Begun) {
     let (now, lease) = (app.clock.now(), Duration::from_secs(300));
     let mut conn = app.conn().await;
     let claim = lanes::claim_due(&mut conn, now, "dying/1", lease, 1).await.unwrap().pop().unwrap();
@@ -61,7 +61,7 @@ async fn begin(app: &TestApp) -> (Claim, Waiting, Begun) {
     (claim, waiting, attempt)
 }
 
-const LEASE_RAN_OUT: &str = "update lanes set lease_until = clock_timestamp() - interval '1 second'";
+pub(super) const LEASE_RAN_OUT: &str = "update lanes set lease_until = clock_timestamp() - interval '1 second'";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_dead_worker_posted_is_adopted_when_its_lease_ran_out() {

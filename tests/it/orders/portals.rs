@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use lamplighter::{
+    orders::intake::Report,
     provider::{
         Cause,
         Provider::{Hubspot, Quickbooks},
@@ -102,15 +103,15 @@ async fn an_order_that_changes_while_the_round_reads_on_is_not_overlooked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_runs_behind_delays_an_order_and_loses_none() {
     let (app, _) = TestApp::connected().await;
-    app.sandbox.switch(Hubspot, |switches| switches.indexing_delay = Duration::from_secs(500));
+    app.sandbox.switch(Hubspot, |switches| switches.indexing_delay = Duration::from_secs(1_800));
     app.rounds().await;
     app.advance(minutes(4));
     let id = app.place(order("A-1", 1_000));
-    app.advance(minutes(2));
-    app.rounds().await;
-    assert_eq!(stored(&app).await.len(), 0);
-    app.advance(minutes(8));
-    app.rounds().await;
+    for _ in 0..4 {
+        app.later().await;
+        assert_eq!(stored(&app).await.len(), 0);
+    }
+    app.later().await;
     assert_eq!(app.numbers(REALM), [number(&id)]);
 }
 
@@ -150,6 +151,8 @@ async fn after_days_without_a_grant_everything_that_was_missed_arrives() {
     assert_eq!((hubspot.status, hubspot.cause), (Status::Lapsed, Some(Cause::Revoked)));
     assert_eq!(app.mails(1).await[0].to, [OWNER]);
     assert_eq!(app.numbers(REALM), placed[..1]);
+    app.advance(minutes(16));
+    assert_eq!(app.app.intake.round().await.unwrap(), Report::default(), "nobody asks in vain");
     reconnect(&app, &account, Hubspot, HUB).await;
     assert_eq!(app.numbers(REALM), placed);
     app.mails(2).await;

@@ -5,7 +5,7 @@ use lamplighter::{provider::Provider::Quickbooks, sandbox::NewOrder, store::orde
 use serde_json::json;
 
 use super::{number, receipt_by_hand, totals};
-use crate::harness::{REALM, TestApp, order};
+use crate::harness::{HUB, REALM, TestApp, order};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_without_lines_is_for_a_person() {
@@ -17,6 +17,21 @@ async fn an_order_without_lines_is_for_a_person() {
     assert_eq!((row.status, row.last_message.as_deref()), (Status::Parked, Some("the order has no line items")));
     assert!(row.remedy.unwrap().contains("add its line items in HubSpot"));
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["20.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_whose_lines_cannot_be_read_waits_for_a_person_and_comes_in_when_they_can() {
+    let (app, _) = TestApp::connected().await;
+    let id = app.place(order("A-1", 1_000));
+    assert!(app.sandbox.hide_lines(HUB, &id, true));
+    app.rounds().await;
+    let row = app.order("A-1").await;
+    let words = "1 of the order's line items cannot be read in HubSpot";
+    assert_eq!((row.status, row.last_message.as_deref()), (Status::Parked, Some(words)));
+    // The order's own date stays.
+    assert!(app.sandbox.hide_lines(HUB, &id, false));
+    app.later().await;
+    assert_eq!(app.numbers(REALM), [number(&id)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,10 +3,11 @@
 use chrono::NaiveDate;
 use lamplighter::{
     provider::Provider::Hubspot,
-    sandbox::{NewOrder, Outage},
+    sandbox::{NewLine, NewOrder, Outage},
     store::orders::Status::{Parked, Posted, Queued, Superseded},
 };
 use rust_decimal::Decimal;
+use uuid::Uuid;
 
 use super::totals;
 use crate::harness::{REALM, TestApp, minutes, order};
@@ -26,7 +27,7 @@ async fn the_same_poll_twice_stores_nothing_twice() {
     assert_eq!(app.app.intake.round().await.unwrap().received, 1);
     let before = app.sandbox.api_calls(Hubspot);
     assert_eq!(taken_in(&app).await, 0);
-    assert!(app.sandbox.api_calls(Hubspot) > before, "it was asked again");
+    assert_eq!(app.sandbox.api_calls(Hubspot), before + 1, "it was asked again, and nothing known is read in full");
     app.rounds().await;
     assert_eq!(taken_in(&app).await, 0);
     app.rounds().await;
@@ -43,6 +44,34 @@ async fn an_irrelevant_edit_posts_nothing() {
     app.later().await;
     assert_eq!(app.statuses(&id).await, [Posted]);
     assert_eq!(app.sandbox.documents(REALM).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_order_in_which_hubspot_names_the_lines_is_no_edit() {
+    let (app, _) = TestApp::connected().await;
+    let line = |name: &str| NewLine { name: name.to_owned(), sku: String::new(), ..order("", 1_000).lines.remove(0) };
+    let id = app.place(NewOrder { lines: ["a", "b", "c"].map(line).into(), total: None, ..order("A-1", 1_000) });
+    app.rounds().await;
+    for _ in 0..2 {
+        app.edit(&id, &[("hs_order_note", "call first")]);
+        app.later().await;
+        assert_eq!(app.statuses(&id).await, [Posted]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_comes_back_under_a_new_request_id() {
+    let (app, _) = TestApp::connected().await;
+    let id = app.parked("A-1").await;
+    let request_id = async || -> Uuid {
+        sqlx::query_scalar("select request_id from orders").fetch_one(&app.app.pool).await.unwrap()
+    };
+    let before = request_id().await;
+    app.sandbox.close_books(REALM, None);
+    app.edit(&id, &[("hs_order_note", "call first")]);
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Posted]);
+    assert_ne!(request_id().await, before, "Intuit would repeat its refusal");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,6 +133,28 @@ async fn an_edit_during_an_outage_is_what_gets_posted_after_it() {
     app.later().await;
     assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00", "15.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_back_after_an_unanswered_try_is_still_the_same_to_quickbooks() {
+    let (app, _) = TestApp::connected().await;
+    app.place(order("A-0", 500));
+    app.rounds().await;
+    let id = app.place(order("A-1", 1_000));
+    app.quickbooks(|switches| switches.lost_create_replies = 1);
+    app.later().await;
+    let request_ids = "select string_agg(request_id::text, ' ') from orders where name = 'A-1' and total = 10";
+    let fixed: String = sqlx::query_scalar(request_ids).fetch_one(&app.app.pool).await.unwrap();
+    app.edit(&id, &WITH_SHIPPING);
+    assert_eq!(taken_in(&app).await, 1);
+    app.edit(&id, &WITHOUT_SHIPPING);
+    assert_eq!(taken_in(&app).await, 1);
+    assert_eq!(sqlx::query_scalar::<_, String>(request_ids).fetch_one(&app.app.pool).await.unwrap(), fixed);
+    for _ in 0..2 {
+        app.rounds().await;
+    }
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["5.00", "10.00"]);
+    assert_eq!(app.count("select count(*) from orders where status in ('queued', 'parked')").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

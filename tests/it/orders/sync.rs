@@ -5,7 +5,7 @@ use lamplighter::{
     orders::intake::sync::{Range, Summary},
     provider::Provider::Hubspot,
     sandbox::{NewOrder, Outage, Scope},
-    store::accounts::Account,
+    store::{accounts::Account, intakes},
 };
 
 use super::number;
@@ -121,6 +121,41 @@ async fn a_late_reading_of_an_order_never_takes_the_place_of_a_newer_one() {
     assert_eq!(app.revisions(&id).await.len(), before.len());
     stale[0].modified_at = app.clock.now();
     assert_eq!(receive(&mut conn, account.id, source, &stale, app.clock.now()).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_stores_nothing_while_the_polling_does() {
+    let (app, account) = TestApp::connected().await;
+    app.place(order("#1", 1_000));
+    let now = app.clock.now();
+    let mut polling = app.app.pool.begin().await.unwrap();
+    intakes::hold(&mut polling, app.connection(Hubspot).await.id).await.unwrap();
+    let mut sync = std::pin::pin!(app.sync(&account, now - minutes(1), now));
+    tokio::select! {
+        _ = &mut sync => panic!("it did not wait"),
+        () = app.somebody_waits() => {}
+    }
+    assert_eq!(app.count("select count(*) from orders").await, 0);
+    polling.commit().await.unwrap();
+    assert_eq!(sync.await.new, 1);
+    app.rounds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_waits_out_what_passes() {
+    let (app, account) = TestApp::connected_with(&[("orders.retry_min", "100ms")]).await;
+    app.place(order("#1", 1_000));
+    app.sandbox.switch(Hubspot, |switches| (switches.outage, switches.outage_scope) = (Outage::Status503, Scope::Api));
+    let (now, before) = (app.clock.now(), app.sandbox.api_calls(Hubspot));
+    let passes = async {
+        while app.sandbox.api_calls(Hubspot) == before {
+            tokio::task::yield_now().await;
+        }
+        app.sandbox.switch(Hubspot, |switches| switches.outage = Outage::None);
+    };
+    let (summary, ()) = tokio::join!(app.sync(&account, now - minutes(1), now), passes);
+    assert_eq!(summary.new, 1);
+    app.rounds().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -68,6 +68,7 @@ async fn a_pruned_revision_that_comes_back_has_its_content_again() {
     app.edit(&id, &[("hs_shipping_cost", ""), ("hs_total_price", "10.00")]);
     app.later().await;
     assert_eq!(app.statuses(&id).await, [Queued, Queued]);
+    assert_eq!(app.count("select count(*) from orders where pruned_at is not null").await, 0);
     app.quickbooks(|switches| switches.outage = lamplighter::sandbox::Outage::None);
     for _ in 0..3 {
         app.later().await;
