@@ -127,13 +127,12 @@ impl Post<'_> {
 
     /// Whether an earlier try made or changed the document as this revision says; writes nothing to QuickBooks.
     pub(super) async fn look_up(&self, live: &LiveToken) -> Result<Option<Posted>, Trouble> {
-        match self.existing(live, KINDS[0]).await? {
-            // What stands there is an earlier revision's.
-            Some((_, document)) if self.order.has_earlier && !document.carries(&self.order.request_id.to_string()) => {
-                Ok(None)
-            }
-            Some((kind, document)) => Ok(Some(self.adopt(kind, &document).await?)),
-            None => Ok(None),
+        let Some((kind, document)) = self.existing(live, KINDS[0]).await? else { return Ok(None) };
+        match self.revision_of(&document).await? {
+            // What stands there is another revision's.
+            Some(revision) if revision != self.order.id => Ok(None),
+            None if self.order.has_earlier => Ok(None),
+            _ => Ok(Some(self.adopt(kind, &document).await?)),
         }
     }
 
@@ -144,8 +143,11 @@ impl Post<'_> {
             if order.has_earlier || order.attempts > 0 { self.documents().await? } else { (None, Vec::new()) };
         let mut made = None;
         if sale.is_none() {
-            made = Some(self.first(live, content).await?);
-            if order.has_earlier || content.wish() != Wish::Stand {
+            let first = self.first(live, content).await?;
+            // What was found may be what an earlier revision made, one that a person skipped perhaps.
+            let found = first.outcome == Outcome::Adopted;
+            made = Some(first);
+            if found || order.has_earlier || content.wish() != Wish::Stand {
                 (sale, refunds) = self.documents().await?;
             }
         }
@@ -289,16 +291,19 @@ impl Post<'_> {
         Ok(None)
     }
 
+    /// The revision whose request id a document carries.
+    async fn revision_of(&self, document: &quickbooks::Document) -> Result<Option<Uuid>, Trouble> {
+        if document.carries(&self.order.request_id.to_string()) {
+            return Ok(Some(self.order.id));
+        }
+        let note = document.private_note.as_deref().unwrap_or_default();
+        Ok(documents::marked(&mut *self.conn().await?, self.order.id, note).await?)
+    }
+
     /// A document under our number is ours only if it carries the request id of a revision of this order: somebody may
     /// have used the number by hand.
     async fn adopt(&self, kind: DocumentKind, document: &quickbooks::Document) -> Result<Posted, Trouble> {
-        let note = document.private_note.as_deref().unwrap_or_default();
-        let own = document.carries(&self.order.request_id.to_string()).then_some(self.order.id);
-        let marked = match own {
-            Some(own) => Some(own),
-            None => documents::marked(&mut *self.conn().await?, self.order.id, note).await?,
-        };
-        if let Some(revision) = marked {
+        if let Some(revision) = self.revision_of(document).await? {
             info!(order_id = %self.order.id, document_id = document.id, "an earlier try had posted this order");
             // At its first sync token it is as it was made.
             self.keep(document, kind, revision, document.sync_token == "0").await?;

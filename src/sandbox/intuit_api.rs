@@ -121,7 +121,11 @@ pub(super) async fn write(
 ) -> Response {
     let mut created = false;
     somebody_saves(&world, &realm, &body);
+    let fails = world.change(|state| take_one(&mut state.grants_mut(Provider::Quickbooks).switches.failed_writes));
     let reply = within(&world, &realm, &headers, |books, now| {
+        if fails {
+            return Err(Fault::system());
+        }
         let kind = Kind::named(&entity).filter(|kind| *kind != Kind::Account);
         let kind = kind.ok_or_else(|| Fault::unsupported(&entity))?;
         let request_id = parameters.get("requestid").map(String::as_str);

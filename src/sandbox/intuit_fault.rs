@@ -103,6 +103,13 @@ impl Fault {
         Self { status: StatusCode::TOO_MANY_REQUESTS, kind: "SERVICE", ..fault }
     }
 
+    /// Something broke at Intuit.
+    pub(super) fn system() -> Self {
+        let message = "An application error has occurred while processing your request";
+        let fault = Self::new("10000", message, "System Failure Error");
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "SystemFault", ..fault }
+    }
+
     /// The document changed since the token that the call names.
     pub(super) fn stale() -> Self {
         let detail = "Stale Object Error : You and another user were working on this at the same time.";

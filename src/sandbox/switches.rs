@@ -52,6 +52,8 @@ pub struct Switches {
     pub lost_update_replies: u32,
     /// The next so many changes, voids and deletions meet a document that somebody saved a moment before (QuickBooks).
     pub saved_meanwhile: u32,
+    /// The next so many writes are not carried out and answered with 500 (QuickBooks).
+    pub failed_writes: u32,
     /// A company is called at most 10 times a second and 500 times a minute, its batch 40 times a minute (QuickBooks).
     pub company_limits: bool,
     /// Refuses every client id and secret.
@@ -149,6 +151,7 @@ impl Switches {
             lost_create_replies: 0,
             lost_update_replies: 0,
             saved_meanwhile: 0,
+            failed_writes: 0,
             company_limits: false,
             invalid_client: false,
             latency: Duration::ZERO,

@@ -6,7 +6,7 @@ use lamplighter::{
     provider::Provider::{Hubspot, Quickbooks},
     store::{
         attempts::{self, Begun},
-        lanes::{self, Claim},
+        lanes::{self, Claim, Leave},
         orders::{self, Waiting},
     },
 };
@@ -99,12 +99,40 @@ async fn what_a_dead_worker_did_not_post_is_posted() {
     lanes::release(
         &mut conn,
         &late,
-        lanes::Leave::Pause { until: app.clock.now(), failures: 9, asked: false },
+        Leave::Pause { until: app.clock.now(), failures: 9, asked: false },
         app.clock.now(),
     )
     .await
     .unwrap();
     assert_eq!(app.count("select failures::bigint from lanes").await, 0, "nor give it back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_comes_in_while_its_lane_is_found_empty_is_not_forgotten() {
+    let (app, _) = TestApp::connected().await;
+    let lease = Duration::from_secs(300);
+    for (name, with_the_last_word) in [("A-1", false), ("A-2", true)] {
+        app.execute("update lanes set resume_at = '2020-01-01'").await;
+        let now = app.clock.now();
+        let claim = {
+            let mut conn = app.conn().await;
+            let claim = lanes::claim_due(&mut conn, now, "test/2", lease, 1).await.unwrap().pop().unwrap();
+            assert!(orders::next(&mut conn, claim.account_id, 1).await.unwrap().is_empty());
+            claim
+        };
+        app.place(order(name, 1_000));
+        app.advance(minutes(6));
+        app.app.intake.round().await.unwrap();
+        let mut conn = app.conn().await;
+        if with_the_last_word {
+            let leave = Some((Leave::Empty, now));
+            assert!(attempts::finish(&mut conn, &claim, "test/2", &[], lease, leave).await.unwrap());
+        } else {
+            lanes::release(&mut conn, &claim, Leave::Empty, now).await.unwrap();
+        }
+        drop(conn);
+        assert_eq!(app.app.dispatch.round().await.unwrap().posted, 1, "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

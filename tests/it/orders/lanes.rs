@@ -388,6 +388,21 @@ async fn a_lane_without_orders_does_not_use_up_the_canary() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn when_an_outage_ends_every_pause_ends() {
+    let app = TestApp::start().await;
+    for customer in app.customers(2).await {
+        app.sandbox.place_order(&customer.hub, order("A-1", 100));
+        app.sandbox.place_order(&customer.hub, order("A-2", 200));
+    }
+    let (dispatch, _) = dispatch(&app);
+    app.app.intake.round().await.unwrap();
+    let until = app.clock.now() + minutes(15);
+    sqlx::query("update lanes set resume_at = $1, failures = 9").bind(until).execute(&app.app.pool).await.unwrap();
+    outage(&app).await;
+    assert_eq!(dispatch.round().await.unwrap(), Report { posted: 4, parked: 0, held: 0 });
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_order_that_is_settled_without_a_try_does_not_use_up_the_canary() {
     let (app, _) = TestApp::connected().await;
     let id = app.place(order("A-1", 1_000));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use lamplighter::{
+    orders::dispatch::Report,
     provider::{
         Cause,
         Provider::{Hubspot, Quickbooks},
@@ -122,6 +123,38 @@ async fn a_broken_reply_lets_the_lane_wait_longer_each_time_and_keeps_its_order(
     assert_eq!(failures, 0, "the next trouble begins with a short pause");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_comes_in_ends_no_pause() {
+    let (app, _) = TestApp::connected_with(&[("orders.retry_min", "40m"), ("orders.retry_max", "80m")]).await;
+    let mut placed = place(&app, 1);
+    app.quickbooks(|switches| switches.outage = Outage::Status503);
+    app.rounds().await;
+    placed.extend(place(&app, 1));
+    let before = app.sandbox.api_calls(Quickbooks);
+    app.later().await;
+    assert_eq!(app.count("select count(*) from orders").await, 2);
+    assert_eq!(app.sandbox.api_calls(Quickbooks), before);
+    app.quickbooks(|switches| switches.outage = Outage::None);
+    app.advance(minutes(40));
+    app.rounds().await;
+    assert_eq!(app.numbers(REALM), placed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reconnect_ends_the_pause() {
+    let (app, account) = TestApp::connected().await;
+    let placed = place(&app, 2);
+    assert!(app.sandbox.lose_permission(REALM, true));
+    app.rounds().await;
+    assert_eq!(app.connection(Quickbooks).await.status, Status::Lapsed);
+    assert!(pause(&app).await > TimeDelta::zero());
+    app.sandbox.lose_permission(REALM, false);
+    app.connect(&account, Quickbooks, REALM).await;
+    app.rounds().await;
+    assert_eq!(app.numbers(REALM), placed, "at once");
+    app.mails(2).await;
+}
+
 /// The connection lapses with `cause`, its owner is told once, the orders wait, and all arrive after the reconnect.
 async fn lapses(cause: Cause, strike: impl Fn(&TestApp), heal: impl Fn(&TestApp)) {
     let (app, account) = TestApp::connected().await;
@@ -141,6 +174,8 @@ async fn lapses(cause: Cause, strike: impl Fn(&TestApp), heal: impl Fn(&TestApp)
     }
     app.mails(1).await;
     assert_eq!(app.numbers(REALM), placed[..2]);
+    app.advance(minutes(16));
+    assert_eq!(app.app.dispatch.round().await.unwrap(), Report::default(), "nobody asks in vain");
     assert_eq!(app.count("select count(*) from orders where status = 'queued'").await, 8);
     heal(&app);
     reconnect(&app, &account, Quickbooks, REALM).await;

@@ -100,6 +100,16 @@ async fn a_refund_adds_a_receipt_over_all_of_the_sale() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refund_is_paid_from_the_account_that_got_the_money() {
+    let (app, id) = posted().await;
+    let account = json!({"value": "1"});
+    assert_ne!(app.the_document().raw["DepositToAccountRef"]["value"], account["value"]);
+    assert!(app.sandbox.edit_document(REALM, &app.the_document().id, &json!({"DepositToAccountRef": account})));
+    app.edited(&id, &REFUNDED).await;
+    assert_eq!(app.sandbox.documents(REALM)[1].raw["DepositToAccountRef"]["value"], account["value"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_further_part_that_is_refunded_has_a_receipt_of_its_own() {
     let (app, id) = posted().await;
     app.edited(&id, &[("hs_refund_amount", "2.50")]).await;
@@ -158,6 +168,8 @@ async fn a_refund_that_could_not_be_sent_keeps_its_request_id() {
     app.edited(&id, &[("hs_refund_amount", "4.00")]).await;
     assert_eq!((before.len(), fixed().await), (1, before));
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00", "4.00"]);
+    assert_eq!(app.sandbox.documents(REALM)[1].doc_number, Some(format!("{}-R1", number(&id))));
+    assert_eq!(app.count("select count(*) from documents where document_id is null").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,13 @@
 //! What happens to a document, or to its order, while a change is on its way.
 
 use lamplighter::{
+    provider::Provider::Quickbooks,
     sandbox::Deed,
     store::orders::Status::{Posted, Superseded},
 };
 use rust_decimal::Decimal;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{
     super::{
@@ -57,12 +59,66 @@ async fn a_change_that_was_not_made_gives_way_to_the_next_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_first_post_that_was_not_made_gives_way_to_the_edit() {
+    let (app, _) = TestApp::connected().await;
+    let id = app.place(order("A-1", 1_000));
+    app.app.intake.round().await.unwrap();
+    begin(&app).await;
+    app.execute(LEASE_RAN_OUT).await;
+    app.edited(&id, &DEARER).await;
+    assert_eq!(app.deeds(), [(SALE, Deed::Created)]);
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["15.00"]);
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_changed_by_hand_before_it_was_found_is_not_overwritten_later() {
+    let (app, _) = TestApp::connected().await;
+    app.place(order("A-0", 500));
+    app.rounds().await;
+    let id = app.place(order("A-1", 1_000));
+    app.quickbooks(|switches| switches.lost_create_replies = 1);
+    app.later().await;
+    let document = app.sandbox.documents(REALM).remove(1);
+    assert!(app.sandbox.edit_document(REALM, &document.id, &json!({"TxnDate": "2026-01-02"})));
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Posted], "it was made, once");
+    app.edited(&id, &DEARER).await;
+    assert!(app.words(&id).await.0.contains("changed in QuickBooks by somebody else"));
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["5.00", "10.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_fails_again_and_again_is_not_taken_for_made() {
+    let (app, id) = posted().await;
+    app.edit(&id, &DEARER);
+    app.quickbooks(|switches| switches.failed_writes = 5);
+    for _ in 0..8 {
+        app.advance(minutes(20));
+        app.rounds().await;
+    }
+    assert_eq!(app.sandbox.switches(Quickbooks).failed_writes, 0);
+    assert_eq!(app.deeds(), [(SALE, Deed::Created), (SALE, Deed::Changed)]);
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["15.00"]);
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_void_that_was_not_made_is_not_made_once_the_order_stands_again() {
     let (app, id) = posted().await;
     dies_with(&app, &id, &CANCELLED).await;
     app.edited(&id, &STANDS_AGAIN).await;
     assert_eq!(app.deeds(), [(SALE, Deed::Created)]);
     app.queue_is_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_void_that_was_planned_keeps_its_request_id() {
+    let (app, id) = posted().await;
+    let fixed = Uuid::new_v4();
+    sqlx::query("update documents set void_request_id = $1").bind(fixed).execute(&app.app.pool).await.unwrap();
+    app.edited(&id, &CANCELLED).await;
+    assert_eq!(app.the_document().writes[1].request_id, Some(format!("{fixed}-0")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,8 +156,7 @@ async fn a_tax_that_the_order_no_longer_has_leaves_the_document() {
     let (app, _) = TestApp::connected().await;
     let id = app.place(order("A-1", 1_000));
     app.app.intake.round().await.unwrap();
-    let request_id: uuid::Uuid =
-        sqlx::query_scalar("select request_id from orders").fetch_one(&app.app.pool).await.unwrap();
+    let request_id: Uuid = sqlx::query_scalar("select request_id from orders").fetch_one(&app.app.pool).await.unwrap();
     let mut taxed = receipt_by_hand(&number(&id), &request_id.to_string());
     taxed["TxnTaxDetail"] = json!({"TotalTax": 1.0});
     app.by_hand(REALM, "salesreceipt", taxed).await;

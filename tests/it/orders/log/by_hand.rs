@@ -168,6 +168,21 @@ async fn what_may_have_its_document_is_skipped_only_at_ones_own_risk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_of_a_skipped_order_is_changed_when_the_order_is() {
+    let (app, _) = TestApp::connected().await;
+    app.place(order("A-0", 500));
+    app.rounds().await;
+    let id = app.place(order("A-1", 1_000));
+    app.quickbooks(|switches| switches.lost_create_replies = 1);
+    app.later().await;
+    assert_eq!(app.skip("A-1", true).await, Skip::Skipped);
+    app.edit(&id, &[("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")]);
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Skipped, Posted]);
+    assert_eq!(totals(&app.sandbox.documents(REALM)), ["5.00", "15.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_order_that_is_skipped_in_a_workers_hands_is_passed_by_and_the_lane_goes_on() {
     let (app, _) = TestApp::connected().await;
     let ids: Vec<_> = (1..=3).map(|n| app.place(order(&format!("A-{n}"), n * 1_000))).collect();
