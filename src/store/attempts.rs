@@ -196,7 +196,7 @@ pub async fn finish(
                update orders o
                set status = e.order_status, attempts = o.attempts + 1, document_id = e.document_id,
                    posted_at = case when e.order_status = 'posted' then e.finished_at end, last_message = e.message,
-                   remedy = e.remedy
+                   remedy = e.remedy, skipped_at = null
                from ended e
                where o.id = e.order_id and (o.status = 'queued' or e.order_status = 'posted' and o.status <> 'posted')
            )

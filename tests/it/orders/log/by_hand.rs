@@ -5,7 +5,7 @@ use std::time::Duration;
 use lamplighter::{
     sandbox::Outage,
     store::{
-        attempts::{self, Begun},
+        attempts::{self, Begun, Ended, Outcome},
         lanes::{self, Leave},
         order_log::by_hand::{self, PutBack, Skip},
         orders::{
@@ -203,6 +203,44 @@ async fn an_order_that_is_skipped_in_a_workers_hands_is_passed_by_and_the_lane_g
     assert_eq!(app.order("A-2").await.status, Skipped);
     let leased = app.count("select count(*) from lanes where lease_until is not null").await;
     assert_eq!(leased, 0, "the lane is free at once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_was_made_is_the_truth_whatever_was_decided_meanwhile() {
+    let (app, _) = TestApp::connected().await;
+    app.place(order("A-1", 1_000));
+    app.place(order("A-2", 2_000));
+    app.app.intake.round().await.unwrap();
+    let (now, lease) = (app.clock.now(), Duration::from_secs(300));
+    let mut conn = app.conn().await;
+    let claim = lanes::claim_due(&mut conn, now, "test/2", lease, 1).await.unwrap().pop().unwrap();
+    let ids: Vec<_> =
+        orders::next(&mut conn, claim.account_id, 2).await.unwrap().iter().map(|order| order.id).collect();
+    assert_eq!(attempts::begin(&mut conn, &claim, &ids, lease, now).await.unwrap(), Begun::Ours);
+    // It takes so long that it seems to be dead, and a person decides.
+    app.execute("update lanes set lease_until = clock_timestamp() - interval '1 second'").await;
+    for name in ["A-1", "A-2"] {
+        assert_eq!(app.skip(name, true).await, Skip::Skipped);
+    }
+    let ended = |order_id, order_status, outcome, document_id: Option<&str>| Ended {
+        order_id,
+        order_status,
+        started_at: now,
+        finished_at: now,
+        outcome,
+        status: None,
+        code: None,
+        message: None,
+        remedy: None,
+        correlation_id: None,
+        document_id: document_id.map(str::to_owned),
+    };
+    let ended = [ended(ids[0], Posted, Outcome::Posted, Some("77")), ended(ids[1], Queued, Outcome::Transient, None)];
+    let leave = Some((Leave::Empty, now));
+    assert!(attempts::finish(&mut conn, &claim, "test/2", &ended, lease, leave).await.unwrap());
+    let row = app.order("A-1").await;
+    assert_eq!((row.status, row.document_id.as_deref()), (Posted, Some("77")));
+    assert_eq!(app.order("A-2").await.status, Skipped);
 }
 
 #[tokio::test(flavor = "multi_thread")]
