@@ -117,8 +117,12 @@ pub(super) fn plan(
 
 /// Whether two revisions make the same document, whatever becomes of it later.
 pub(super) fn same_document(one: &Content, other: &Content) -> bool {
-    let plain = |content: &Content| Content { cancelled: false, refunded: None, ..content.clone() }.revision();
-    plain(one) == plain(other)
+    plain(one).revision() == plain(other).revision()
+}
+
+/// The order as if nothing had become of it later.
+pub(super) fn plain(content: &Content) -> Content {
+    Content { cancelled: false, refunded: None, ..content.clone() }
 }
 
 /// For a person.

@@ -72,12 +72,23 @@ pub async fn of_order(conn: &mut PgConnection, order_id: Uuid) -> Result<Vec<Doc
     .await?)
 }
 
-/// The content of a revision, as long as it is kept.
+/// What a revision says.
+#[derive(Debug)]
+pub struct Said {
+    /// Its content, as long as it is kept.
+    pub content: Value,
+    /// The hash over it, which stays.
+    pub revision: String,
+}
+
+/// What a revision of an order says.
 ///
 /// # Errors
 /// Database trouble.
-pub async fn content_of(conn: &mut PgConnection, order_id: Uuid) -> Result<Option<Value>, Error> {
-    Ok(sqlx::query_scalar!("select content from orders where id = $1", order_id).fetch_optional(conn).await?)
+pub async fn said(conn: &mut PgConnection, order_id: Uuid) -> Result<Option<Said>, Error> {
+    Ok(sqlx::query_as!(Said, "select content, revision from orders where id = $1", order_id)
+        .fetch_optional(conn)
+        .await?)
 }
 
 /// The revision of the same order whose request id stands in this note.

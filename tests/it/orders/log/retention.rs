@@ -80,6 +80,22 @@ async fn a_pruned_revision_that_comes_back_has_its_content_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refund_of_an_old_order_leaves_its_sale_alone() {
+    let (app, _) = TestApp::connected_with(&[KEEP]).await;
+    let id = app.place(order("A-1", 1_000));
+    app.rounds().await;
+    app.advance(TimeDelta::days(11));
+    app.app.keeper.round().await.unwrap();
+    assert_eq!(app.app.retention.round().await.unwrap().orders, 1);
+    app.sandbox.close_books(REALM, app.clock.now().date_naive().pred_opt());
+    app.edit(&id, &[("hs_payment_status", "refunded")]);
+    app.later().await;
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
+    let documents = app.sandbox.documents(REALM);
+    assert_eq!((totals(&documents), documents[0].writes.len()), (vec!["10.00".into(), "10.00".into()], 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_are_dropped_in_pieces_and_for_ever_is_for_ever() {
     let (app, _) = TestApp::connected_with(&[("orders.keep", "forever")]).await;
     app.place(order("A-1", 1_000));
