@@ -7,6 +7,7 @@ use lamplighter::{
     fence::{INCIDENT, check::Standing, judge::Finding},
     keeper::{Report, access::Unavailable},
     lifecycle::Round as _,
+    orders::intake::sync::Range,
     provider::Provider,
     store::{self, alerts, identity, tokens},
 };
@@ -169,6 +170,27 @@ async fn a_copy_is_known_by_its_place_and_gets_a_name_of_its_own_when_it_is_acce
     let original = app.second_daemon().await;
     assert!(app.app.fence.look().await.unwrap() && original.fence.look().await.unwrap());
     app.mails(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_whose_tokens_are_alive_sends_and_reads_nothing_either() {
+    let (app, account) = TestApp::connected().await;
+    app.rounds().await;
+    app.sandbox.place_order(HUB, order("COPIED-1", 1_000));
+    app.advance(minutes(6));
+    app.app.intake.round().await.unwrap();
+    let saved = copy(&app.database, "saved").await;
+    let copied = daemon(&app, &saved, app.directory.path()).await;
+    let before = gone_out(&app);
+    app.advance(minutes(6));
+    work(&copied).await;
+    let (to, connection_id) = (app.clock.now(), app.connection(Provider::Hubspot).await.id);
+    let range = Range { account_id: account.id, connection_id, from: to - minutes(9), to };
+    assert!(copied.intake.sync(range, |_, _| {}).await.1.is_err());
+    assert!(matches!(standing(&copied).await, Standing::Held(Finding::Moved { .. })));
+    assert_eq!(gone_out(&app), before);
+    app.rounds().await;
+    app.mails(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -108,6 +108,26 @@ async fn what_a_dead_worker_did_not_post_is_posted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_goes_on_working_keeps_the_lane() {
+    let (app, _) = TestApp::connected().await;
+    app.place(order("A-1", 1_000));
+    app.app.intake.round().await.unwrap();
+    let (claim, waiting, _) = begin(&app).await;
+    let is_long = "select count(*) from lanes where lease_until > clock_timestamp() + interval '4 minutes'";
+    let (now, lease) = (app.clock.now(), Duration::from_secs(300));
+    let mut conn = app.conn().await;
+    app.execute("update lanes set lease_until = clock_timestamp() + interval '1 minute'").await;
+    assert_eq!(app.count(is_long).await, 0);
+    assert_eq!(attempts::begin(&mut conn, &claim, &[waiting.id], lease, now).await.unwrap(), Begun::Ours);
+    assert_eq!(app.count(is_long).await, 1);
+    app.execute("update lanes set lease_until = clock_timestamp() + interval '1 minute'").await;
+    assert!(attempts::finish(&mut conn, &claim, "dying/1", &[], lease, None).await.unwrap());
+    assert_eq!(app.count(is_long).await, 1);
+    lanes::release(&mut conn, &claim, Leave::More, now).await.unwrap();
+    app.app.dispatch.round().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_order_that_comes_in_while_its_lane_is_found_empty_is_not_forgotten() {
     let (app, _) = TestApp::connected().await;
     let lease = Duration::from_secs(300);

@@ -1,5 +1,7 @@
 //! The machinery of lanes, with a poster that does as it is told: handfuls, crashes, orders that are stuck, canaries.
 
+mod turns;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -47,11 +49,26 @@ struct State {
     /// What a look for a document comes to: nothing, this one, or no answer.
     finds: Mutex<Result<Option<&'static str>, u16>>,
     looks: Mutex<u32>,
+    /// What else happens when these are sent.
+    does: Mutex<HashMap<String, Does>>,
+    stopping: CancellationToken,
     /// Each order that was sent, whether an earlier try was in doubt, and how many were under way in the lane's row.
     seen: Mutex<Vec<(String, bool, i64)>>,
 }
 
+#[derive(Clone, Copy)]
+enum Does {
+    /// The daemon is asked to stop.
+    Stop,
+    /// The answer takes so long.
+    Take(Duration),
+}
+
 impl Company {
+    fn does(&self, name: &str, what: Does) {
+        self.0.does.lock().unwrap().insert(name.to_owned(), what);
+    }
+
     fn fails_on(&self, name: &str, status: u16) {
         self.0.fails.lock().unwrap().insert(name.to_owned(), status);
     }
@@ -106,6 +123,12 @@ impl Poster for Company {
             None => 0,
         };
         self.0.seen.lock().unwrap().push((order.name.clone(), order.unsettled, under_way));
+        let does = self.0.does.lock().unwrap().get(&order.name).copied();
+        match does {
+            Some(Does::Stop) => self.0.stopping.cancel(),
+            Some(Does::Take(time)) => tokio::time::sleep(time).await,
+            None => {}
+        }
         match fails {
             Some(status) => Err(failure(status)),
             None => Ok(Posted { document_id: order.external_id.clone(), outcome: Outcome::Posted }),
@@ -130,6 +153,8 @@ fn dispatch(app: &TestApp) -> (Dispatch<Company>, Company) {
         fails: Mutex::default(),
         finds: Mutex::new(Ok(None)),
         looks: Mutex::default(),
+        does: Mutex::default(),
+        stopping: CancellationToken::new(),
         seen: Mutex::default(),
     };
     let company = Company(Arc::new(state));
@@ -141,7 +166,7 @@ fn dispatch(app: &TestApp) -> (Dispatch<Company>, Company) {
         config: app.config.orders.clone(),
         daemon: Arc::from("test/1"),
         metrics: Metrics::default(),
-        stopping: CancellationToken::new(),
+        stopping: company.0.stopping.clone(),
     };
     (Dispatch::with(parts, company.clone()), company)
 }
@@ -385,6 +410,11 @@ async fn a_lane_without_orders_does_not_use_up_the_canary() {
     app.app.dispatch.round().await.unwrap();
     assert_eq!(app.sandbox.api_calls(Quickbooks), before + 1, "a question flew in its place");
     assert_eq!(app.count(CLOSED).await, 1);
+    app.advance(minutes(30));
+    assert_eq!(app.count("select count(*) from lanes where resume_at is not null").await, 0);
+    outage(&app).await;
+    app.app.dispatch.round().await.unwrap();
+    assert_eq!(app.count(CLOSED).await, 2, "and when no lane is due either");
 }
 
 #[tokio::test(flavor = "multi_thread")]
