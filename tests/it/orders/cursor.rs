@@ -6,12 +6,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use lamplighter::{
     orders::intake::Report,
     provider::Provider::Hubspot,
-    sandbox::Scope,
+    sandbox::{Outage, Scope},
     store::intakes::{self, Claim},
 };
 
 use super::number;
-use crate::harness::{REALM, TestApp, minutes, order};
+use crate::harness::{OPERATOR, REALM, TestApp, minutes, order};
 
 const LEASE: Duration = Duration::from_secs(300);
 const LEASE_RAN_OUT: &str = "update intakes set lease_until = clock_timestamp() - interval '1 second'";
@@ -94,6 +94,23 @@ async fn an_order_that_is_indexed_after_a_later_one_is_found() {
     sqlx::query("update intakes set modified_to = $1").bind(app.clock.now()).execute(&app.app.pool).await.unwrap();
     app.later().await;
     assert_eq!(app.numbers(REALM), [number(&id)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hubspot_that_cannot_be_read_is_an_outage_for_the_operator() {
+    let (app, _) = TestApp::connected().await;
+    app.sandbox.switch(Hubspot, |switches| (switches.outage, switches.outage_scope) = (Outage::Status503, Scope::Api));
+    for _ in 0..6 {
+        app.app.intake.round().await.unwrap();
+        app.advance(minutes(16));
+    }
+    let open = "select count(*) from outages where provider = 'hubspot' and endpoint = 'api' and closed_at is null";
+    assert_eq!(app.count(open).await, 1);
+    app.mails(1).await;
+    app.sandbox.switch(Hubspot, |switches| switches.outage = Outage::None);
+    app.app.intake.round().await.unwrap();
+    assert_eq!(app.count(open).await, 0);
+    assert!(app.mails(2).await.iter().all(|mail| mail.to == [OPERATOR]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

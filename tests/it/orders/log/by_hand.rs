@@ -10,7 +10,7 @@ use lamplighter::{
         order_log::by_hand::{self, PutBack, Skip},
         orders::{
             self,
-            Status::{Posted, Queued, Skipped},
+            Status::{Posted, Queued, Skipped, Superseded},
         },
     },
 };
@@ -111,6 +111,10 @@ async fn a_skipped_order_is_not_posted_and_can_be_put_back() {
     app.app.intake.round().await.unwrap();
     assert_eq!(app.skip("A-1", false).await, Skip::Skipped);
     assert_eq!(app.skip("A-1", false).await, Skip::Settled(Skipped));
+    // A worker that has read it before has no use for it.
+    let skipped = app.order("A-1").await.id;
+    orders::settle(&mut *app.conn().await, skipped, Superseded, "a test", None).await.unwrap();
+    assert_eq!(app.order("A-1").await.status, Skipped);
     app.quickbooks(|switches| switches.outage = Outage::None);
     for _ in 0..3 {
         app.later().await;
@@ -138,6 +142,21 @@ async fn a_later_revision_of_a_skipped_order_comes_in() {
     app.later().await;
     assert_eq!(app.statuses(&id).await, [Skipped, Posted]);
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["15.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_later_revision_replaces_cannot_be_skipped() {
+    let (app, _) = TestApp::connected().await;
+    let id = app.place(order("A-1", 1_000));
+    app.app.intake.round().await.unwrap();
+    let first = app.order("A-1").await.id;
+    app.edit(&id, &[("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")]);
+    app.advance(crate::harness::minutes(6));
+    app.app.intake.round().await.unwrap();
+    let outcome = by_hand::skip(&mut *app.conn().await, first, "not for the books", false, app.clock.now()).await;
+    assert_eq!(outcome.unwrap(), Skip::Replaced);
+    app.app.dispatch.round().await.unwrap();
+    assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

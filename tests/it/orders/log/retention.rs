@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use lamplighter::{
     provider::Provider::Hubspot,
     store::{
-        order_log::pruning::Pruned,
+        order_log::{by_hand, pruning::Pruned},
         orders::Status::{Parked, Posted, Queued, Superseded},
     },
 };
@@ -77,6 +77,21 @@ async fn a_pruned_revision_that_comes_back_has_its_content_again() {
     statuses.sort_by_key(|status| status.as_str());
     assert_eq!(statuses, [Posted, Superseded]);
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_skipped_order_is_as_old_as_the_decision_and_cannot_be_put_back_without_its_content() {
+    let (app, _) = TestApp::connected_with(&[KEEP]).await;
+    app.parked("A-1").await;
+    let id = app.order("A-1").await.id;
+    app.advance(TimeDelta::days(11));
+    let skip = by_hand::skip(&mut *app.conn().await, id, "a test", false, app.clock.now()).await.unwrap();
+    assert_eq!(skip, by_hand::Skip::Skipped);
+    assert_eq!(app.app.retention.round().await.unwrap(), Pruned::default());
+    app.advance(TimeDelta::days(11));
+    assert_eq!(app.app.retention.round().await.unwrap().orders, 1);
+    let back = by_hand::put_back(&mut *app.conn().await, &[id], &[id], app.clock.now()).await.unwrap();
+    assert!(back.is_empty(), "{back:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
