@@ -5,13 +5,16 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use lamplighter::{
     orders::intake::Report,
-    provider::Provider::Hubspot,
+    provider::{Cause, Provider::Hubspot},
     sandbox::{Outage, Scope},
-    store::intakes::{self, Claim},
+    store::{
+        connections::Status,
+        intakes::{self, Claim},
+    },
 };
 
 use super::number;
-use crate::harness::{OPERATOR, REALM, TestApp, minutes, order};
+use crate::harness::{OPERATOR, OWNER, REALM, TestApp, minutes, order};
 
 const LEASE: Duration = Duration::from_secs(300);
 const LEASE_RAN_OUT: &str = "update intakes set lease_until = clock_timestamp() - interval '1 second'";
@@ -111,6 +114,19 @@ async fn a_hubspot_that_cannot_be_read_is_an_outage_for_the_operator() {
     app.app.intake.round().await.unwrap();
     assert_eq!(app.count(open).await, 0);
     assert!(app.mails(2).await.iter().all(|mail| mail.to == [OPERATOR]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_lacks_a_right_lapses_and_its_owner_is_told() {
+    let scopes = "oauth,crm.objects.orders.read,crm.objects.contacts.read";
+    let (mut app, _) = TestApp::connected_with(&[("providers.hubspot.scopes", scopes)]).await;
+    app.place(order("A-1", 1_000));
+    // The operator asks for more since.
+    app.config.providers.hubspot.as_mut().unwrap().scopes.push("crm.objects.line_items.read".to_owned());
+    app.second_daemon().await.intake.round().await.unwrap();
+    let hubspot = app.connection(Hubspot).await;
+    assert_eq!((hubspot.status, hubspot.cause), (Status::Lapsed, Some(Cause::PermissionLost)));
+    assert_eq!(app.mails(1).await[0].to, [OWNER]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
