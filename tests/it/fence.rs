@@ -37,8 +37,11 @@ fn name(database: &PgConnectOptions) -> String {
 /// A copy of a database as it is now.
 pub(crate) async fn copy(database: &PgConnectOptions, suffix: &str) -> PgConnectOptions {
     let (from, to) = (name(database), format!("{}_{suffix}", name(database)));
+    // A daemon that works on it would be back at once.
+    in_cluster(format!("alter database {from} allow_connections false")).await;
     in_cluster(format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{from}'")).await;
     in_cluster(format!("create database {to} template {from}")).await;
+    in_cluster(format!("alter database {from} allow_connections true")).await;
     database.clone().database(&to)
 }
 
