@@ -116,7 +116,7 @@ impl Queue {
     /// Stores so many orders over the first `lanes` lanes, a hundred in a transaction.
     pub(crate) async fn enqueue(&self, jobs: usize, lanes: usize) -> Duration {
         let pool = &self.town.app.pool;
-        sqlx::query("truncate orders, order_attempts").execute(pool).await.unwrap();
+        sqlx::query("truncate orders, order_attempts, documents").execute(pool).await.unwrap();
         let (each, batch) = (jobs / lanes, PAGE.min(jobs / lanes));
         assert_eq!((each % batch, jobs % lanes), (0, 0));
         let begun = Instant::now();
