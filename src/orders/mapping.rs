@@ -135,7 +135,7 @@ pub fn draft(
     let mut lost = Vec::new();
     let buyer = buyer::of(content, settings, &mut lost);
     if document == DocumentKind::Invoice && buyer.is_none() {
-        let remedy = "name the buyer in HubSpot, or one customer of all orders: `lamplighter account settings NAME --set \
+        let remedy = "name the buyer at the order's source, or one customer of all orders: `lamplighter account settings NAME --set \
                       customer=\"Walk-in\"`; then retry the order";
         return Err(Unmappable::new("the order names no buyer, and an invoice must have a customer", remedy));
     }
@@ -143,7 +143,7 @@ pub fn draft(
     let count = entries.len() + usize::from(discount.is_some());
     if count > MOST_LINES {
         let message = format!("the order needs {count} lines, and a QuickBooks document can have {MOST_LINES}");
-        return Err(Unmappable::new(message, "split the order in HubSpot, or enter it in QuickBooks by hand"));
+        return Err(Unmappable::new(message, "split the order at its source, or enter it in QuickBooks by hand"));
     }
     let date = date(content, settings);
     let due = date.filter(|_| document == DocumentKind::Invoice);
@@ -174,7 +174,7 @@ pub fn document(content: &Content, settings: &Mapping) -> Result<DocumentKind, U
         (DocumentRule::Invoice, _) | (DocumentRule::ByPayment, Some(false)) => Ok(DocumentKind::Invoice),
         (DocumentRule::ByPayment, None) => Err(Unmappable::new(
             "nothing that is understood says whether the order is paid, and its document hangs on that",
-            "set the order's payment status to Paid or Unpaid in HubSpot, or set `document` to sales_receipt or invoice \
+            "set the order's payment status to paid or unpaid at its source, or set `document` to sales_receipt or invoice \
              with `lamplighter account settings`; then retry the order",
         )),
     }
@@ -209,7 +209,7 @@ fn readable(content: &Content) -> Result<(), Unmappable> {
         return Err(Unmappable::new(format!("{count} of the order's line items cannot be read in HubSpot"), remedy));
     }
     if content.lines.is_empty() {
-        let remedy = "add its line items in HubSpot; it is taken in again by itself";
+        let remedy = "add its line items at its source, which brings it in again";
         return Err(Unmappable::new("the order has no line items", remedy));
     }
     let other = |line: &&super::content::Line| {
@@ -218,7 +218,7 @@ fn readable(content: &Content) -> Result<(), Unmappable> {
     if let Some(line) = content.lines.iter().find(other) {
         let (own, whole) = (line.currency.as_deref().unwrap_or(""), content.currency.as_deref().unwrap_or(""));
         let message = format!("the order is in {whole}, but its line {:?} is in {own}", text::cut(&line.name, 100));
-        return Err(Unmappable::new(message, "correct the currencies in HubSpot so that they agree"));
+        return Err(Unmappable::new(message, "correct the currencies at its source so that they agree"));
     }
     Ok(())
 }

@@ -190,7 +190,7 @@ impl Post<'_> {
         serde_json::from_value(self.order.content.clone()).map_err(|error| Trouble::Parked {
             message: format!("the stored order cannot be read: {error}"),
             remedy:
-                "it was stored by another version of lamplighter: change the order in HubSpot, so that it comes in \
+                "it was stored by another version of lamplighter: change the order at its source, so that it comes in \
                      again"
                     .to_owned(),
             failure: None,
@@ -339,14 +339,14 @@ impl Post<'_> {
 /// the end.
 pub(super) fn note(request_id: Uuid, external_id: &str, content: &Content) -> String {
     let external = content.external_number.as_ref().map(|number| format!(", shop order {number}")).unwrap_or_default();
-    format!("{request_id} HubSpot order {external_id} ({}{external})", content.name)
+    format!("{request_id} order {external_id} ({}{external})", content.name)
 }
 
 /// What a person can do about a rejection, by Intuit's code.
 fn remedy(code: Option<&str>) -> &'static str {
     match code {
         Some("6210") => {
-            "the period is closed in QuickBooks: reopen it or move the order's date, then change the order in HubSpot"
+            "the period is closed in QuickBooks: reopen it or move the order's date, then change the order at its source"
         }
         Some("6140") => "the document's number is used by another document: renumber that one in QuickBooks",
         Some("6240") => "a customer, vendor, employee or inactive item of that name exists: rename it in QuickBooks",
@@ -355,9 +355,9 @@ fn remedy(code: Option<&str>) -> &'static str {
              order"
         }
         Some("5020") => "the feature or the permission is missing in QuickBooks: ask the company's administrator",
-        Some("2050") => "a text is too long for QuickBooks: shorten it in HubSpot",
+        Some("2050") => "a text is too long for QuickBooks: shorten it at the order's source",
         _ => {
-            "read QuickBooks' words, correct the order in HubSpot or the company's settings; a change in HubSpot brings \
+            "read QuickBooks' words, correct the order at its source or the company's settings; a change there brings \
               the order in again"
         }
     }

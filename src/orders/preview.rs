@@ -72,7 +72,7 @@ impl Previewer<'_> {
         let content: Content = match serde_json::from_value(order.content.clone()) {
             Ok(content) => content,
             Err(error) => {
-                let remedy = "it was stored by another version of lamplighter: change the order in HubSpot, so that it \
+                let remedy = "it was stored by another version of lamplighter: change the order at its source, so that it \
                               comes in again";
                 let wrong = Unmappable::new(format!("the stored order cannot be read: {error}"), remedy);
                 return Ok(Preview { unasked: None, outcome: Outcome::Parked(wrong) });

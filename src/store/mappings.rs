@@ -62,7 +62,7 @@ pub struct Shown {
     pub account_id: Uuid,
     /// Its account's name.
     pub account: String,
-    /// Its id in HubSpot.
+    /// Its id at its source.
     pub external_id: String,
     /// What people call it.
     pub name: String,

@@ -37,7 +37,7 @@ pub struct Overview {
     pub position: i64,
     /// Whose.
     pub account: String,
-    /// Its id in HubSpot.
+    /// Its id at its source.
     pub external_id: String,
     /// What people call it.
     pub name: String,
@@ -111,7 +111,7 @@ pub struct Filter {
     pub until: Option<DateTime<Utc>>,
     /// Its document has this number.
     pub document: Option<String>,
-    /// Its name or its document's number begins with this, in capitals or not, or it is its id in HubSpot.
+    /// Its name or its document's number begins with this, in capitals or not, or it is its id at its source.
     pub search: Option<String>,
     /// The provider answered the last attempt with this code.
     pub code: Option<String>,

@@ -202,7 +202,7 @@ pub async fn known(
 pub struct Waiting {
     /// Its id.
     pub id: Uuid,
-    /// Its id in HubSpot.
+    /// Its id at its source.
     pub external_id: String,
     /// What people call it.
     pub name: String,

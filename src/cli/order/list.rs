@@ -128,7 +128,7 @@ pub(super) fn lines(orders: &[Overview], width: Option<u16>) -> String {
     if orders.is_empty() {
         return "No such order. Orders come by themselves once HubSpot is connected.".to_owned();
     }
-    let headers = ["Order", "HubSpot id", "Account", "Total", "Status", "Document", "Tries", "Received", "Words"];
+    let headers = ["Order", "Id", "Account", "Total", "Status", "Document", "Tries", "Received", "Words"];
     output::grid(&headers, orders.iter().map(row).collect(), width)
 }
 

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What is said of the argument in every command's help.
-pub(super) const ORDER: &str = "The order: its id in HubSpot, its name or its document's number, which mean its latest revision; or our id of one \
+pub(super) const ORDER: &str = "The order: its id at its source, its name or its document's number, which mean its latest revision; or our id of one \
      revision, or the first 6 or more characters of it";
 
 /// The one order that is meant.
@@ -20,7 +20,7 @@ pub(super) async fn named(conn: &mut PgConnection, name: &str) -> anyhow::Result
     let mut found = naming::find(conn, name.trim()).await?;
     match found.len() {
         0 => bail!(
-            "{name:?} names no order: write its id in HubSpot, its whole name, its document's number, or our id of it; \
+            "{name:?} names no order: write its id at its source, its whole name, its document's number, or our id of it; \
              `lamplighter order list --search {name:?}` finds it by the beginning of its name"
         ),
         1 => Ok(found.remove(0)),
@@ -40,5 +40,5 @@ pub(super) fn title(found: &Found) -> String {
     let (name, account) = (words::name(name), words::name(account));
     let (external_id, number) = (words::name(external_id), words::name(document_number));
     let at = words::instant(*received_at);
-    format!("{name} of {account} (HubSpot id {external_id}, document {number}): {}, came in {at}", status.as_str())
+    format!("{name} of {account} (id {external_id}, document {number}): {}, came in {at}", status.as_str())
 }

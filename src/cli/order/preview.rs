@@ -91,7 +91,7 @@ fn show(order: &Shown, preview: &Preview, sheet: &Sheet) {
 
 fn head(order: &Shown, preview: &Preview) {
     output::say(&format!(
-        "Order {} of {} (HubSpot {}), {}.",
+        "Order {} of {} (id {}), {}.",
         order.name,
         order.account,
         order.external_id,

@@ -179,7 +179,7 @@ async fn why_not(conn: &mut PgConnection, found: &Found) -> anyhow::Result<Strin
     Ok(match (dossier.order.status, later) {
         (Status::Queued, _) => "it is in the queue already".to_owned(),
         (Status::Posted, _) => {
-            "it is posted; to post it anew, delete its document in QuickBooks and change the order in HubSpot"
+            "it is posted; to post it anew, delete its document in QuickBooks and change the order at its source"
                 .to_owned()
         }
         (Status::Superseded, _) | (_, Some(_)) => {
@@ -187,7 +187,8 @@ async fn why_not(conn: &mut PgConnection, found: &Found) -> anyhow::Result<Strin
             format!("a later revision took its place{which}")
         }
         (Status::Parked | Status::Skipped, None) if dossier.order.pruned_at.is_some() => {
-            "its content was dropped, as orders.keep says: change it in HubSpot, so that it comes in again".to_owned()
+            "its content was dropped, as orders.keep says: change it at its source, so that it comes in again"
+                .to_owned()
         }
         (Status::Parked | Status::Skipped, None) => "it changed meanwhile: repeat the command".to_owned(),
     })

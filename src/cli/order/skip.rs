@@ -33,7 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// What is said below the options.
 const HELP: &str = "\
 A skipped order stays visible and can be put back with `lamplighter order retry`. The decision is about the revision that \
-is there: when the order is changed in HubSpot in a way that matters, it comes in again, as queued. An order that is under \
+is there: when the order is changed at its source in a way that matters, it comes in again, as queued. An order that is under \
 way is waited for; what has its document by then is left alone.";
 
 #[derive(Debug, Args)]
@@ -129,7 +129,7 @@ fn said(found: &Found, outcome: &Skip, now: DateTime<Utc>) -> String {
         Skip::Settled(status) => format!("{}: nothing to do, it is {} already", title(found), status.as_str()),
         Skip::Replaced => format!(
             "{name} was not skipped: a later revision takes the place of this one by itself. To skip that one, name the \
-             order by its id in HubSpot: {}",
+             order by its id: {}",
             words::name(&found.external_id)
         ),
     }

@@ -73,7 +73,7 @@ impl<P: Poster> Turn<'_, P> {
                 failure.message
             ),
             remedy:
-                "look for what is special about this order, and change it in HubSpot so that it comes in again, or \
+                "look for what is special about this order, and change it at its source so that it comes in again, or \
                      enter it in QuickBooks by hand; Intuit's support can trace the correlation id"
                     .to_owned(),
         })

@@ -69,7 +69,7 @@ pub(super) fn reconcile(content: &Content, places: u32) -> Result<Sums, Unmappab
     };
     Err(Unmappable::new(
         format!("the order's total is {total}, but {parts} come to {come_to}"),
-        "correct the order in HubSpot so that both agree; it is taken in again by itself. A discount belongs on the line \
+        "correct the order at its source so that both agree, which brings it in again. A discount belongs on the line \
          items or in the order's own discount",
     ))
 }
@@ -101,5 +101,5 @@ fn settled(sums: Sums) -> Result<Sums, Unmappable> {
 
 fn too_large() -> Unmappable {
     let message = format!("an amount of the order is larger than QuickBooks takes ({})", money::MOST);
-    Unmappable::new(message, "correct quantities and prices in HubSpot; the order is taken in again by itself")
+    Unmappable::new(message, "correct quantities and prices at the order's source, which brings it in again")
 }

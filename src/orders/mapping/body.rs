@@ -55,21 +55,21 @@ impl Draft {
                 format!("the order is in {code}, but the company's books are in {home}"),
                 format!(
                     "switch on multicurrency in QuickBooks and retry the order, enter it there by hand, or change the \
-                     order's currency in HubSpot to {home}"
+                     order's currency at its source to {home}"
                 ),
             ));
         }
         if self.buyer.is_none() {
             return Err(Unmappable::new(
                 format!("the order is in {code} and names no buyer, and only a customer can be billed in {code}"),
-                "name the buyer in HubSpot; the order is taken in again by itself",
+                "name the buyer at the order's source, which brings it in again",
             ));
         }
         let rated = self.exchange_rate.is_some_and(|rate| rate > Decimal::ZERO);
         if settings.exchange_rate == RateRule::Order && !rated {
             return Err(Unmappable::new(
                 format!("the order is in {code} and has no exchange rate to {home}"),
-                "set the order's exchange rate in HubSpot, or take QuickBooks' own: `lamplighter account settings NAME \
+                "set the order's exchange rate at its source, or take QuickBooks' own: `lamplighter account settings NAME \
                  --set exchange_rate=quickbooks`; then retry the order",
             ));
         }

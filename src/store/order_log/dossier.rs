@@ -41,7 +41,7 @@ pub struct Order {
     pub owner_name: String,
     /// Where.
     pub owner_email: String,
-    /// Its id in HubSpot.
+    /// Its id at its source.
     pub external_id: String,
     /// What people call it.
     pub name: String,
@@ -67,7 +67,7 @@ pub struct Order {
     pub revision: String,
     /// What the document is made of; empty once it was pruned.
     pub content: Value,
-    /// When HubSpot last changed it.
+    /// When its source last changed it.
     pub modified_at: DateTime<Utc>,
     /// When it came in.
     pub received_at: DateTime<Utc>,

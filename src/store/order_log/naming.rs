@@ -14,7 +14,7 @@ pub struct Found {
     pub id: Uuid,
     /// Whose.
     pub account: String,
-    /// Its id in HubSpot.
+    /// Its id at its source.
     pub external_id: String,
     /// What people call it.
     pub name: String,
@@ -26,7 +26,7 @@ pub struct Found {
     pub received_at: DateTime<Utc>,
 }
 
-/// Finds orders by our id or its beginning (6 characters at least), which means that revision; or by HubSpot's id, by
+/// Finds orders by our id or its beginning (6 characters at least), which means that revision; or by its id at its source, by
 /// name or by document number, in capitals or not, which mean the latest revision of each order. At most 20, the latest
 /// first.
 ///

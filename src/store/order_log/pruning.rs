@@ -1,6 +1,6 @@
 //! What grew old is dropped: the content of settled orders, with the buyer's name and address in it, and their attempts.
 //!
-//! The row itself stays for ever. It is what HubSpot's next word about the order is compared with, and it names the
+//! The row itself stays for ever. It is what the next word about the order is compared with, and it names the
 //! document that was made: without it an old order that comes again, after a reconnect or a manual sync, would be posted
 //! a second time.
 

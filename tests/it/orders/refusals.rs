@@ -15,7 +15,7 @@ async fn an_order_without_lines_is_for_a_person() {
     app.rounds().await;
     let row = app.order("A-1").await;
     assert_eq!((row.status, row.last_message.as_deref()), (Status::Parked, Some("the order has no line items")));
-    assert!(row.remedy.unwrap().contains("add its line items in HubSpot"));
+    assert!(row.remedy.unwrap().contains("add its line items at its source"));
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["20.00"]);
 }
 

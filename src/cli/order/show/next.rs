@@ -54,7 +54,7 @@ pub(super) fn steps(dossier: &Dossier, now: DateTime<Utc>) -> Vec<Step> {
     let later = replaced_by(dossier);
     match order.status {
         Status::Posted => vec![Step::untimed(
-            "nothing: it is in the books; a change of the order in HubSpot comes in as a revision of its own",
+            "nothing: it is in the books; a change of the order at its source comes in as a revision of its own",
         )],
         Status::Superseded => vec![Step::untimed(match later {
             Some((id, status)) => {
@@ -70,7 +70,7 @@ pub(super) fn steps(dossier: &Dossier, now: DateTime<Utc>) -> Vec<Step> {
             vec![
                 Step::untimed("nothing by itself: a person must look; the account's other orders flow past it"),
                 Step::untimed(format!("to do: {}", words::line(remedy, 400))),
-                Step::untimed("then put it back into the queue, or change it in HubSpot, so that it comes in again"),
+                Step::untimed("then put it back into the queue, or change it at its source, so that it comes in again"),
             ]
         }
         Status::Queued => {

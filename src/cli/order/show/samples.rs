@@ -199,7 +199,7 @@ fn one_that_waits_for_the_owner() {
 fn one_that_a_person_must_look_at() {
     let words = "QuickBooks rejected create sales receipt: The account period has closed. (6210)";
     let remedy =
-        "the period is closed in QuickBooks: reopen it or move the order's date, then change the order in HubSpot";
+        "the period is closed in QuickBooks: reopen it or move the order's date, then change the order at its source";
     let mut parked = order(Status::Parked);
     (parked.attempts, parked.last_message, parked.remedy) = (1, text(words), text(remedy));
     let mut facts = facts(parked);

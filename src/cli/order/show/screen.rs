@@ -77,7 +77,7 @@ fn about(facts: &Facts) -> Vec<String> {
         None => format!("none; its number will be {}", line(&order.document_number)),
     };
     vec![
-        row("Order", &format!("{}, HubSpot id {}", order.id, line(&order.external_id))),
+        row("Order", &format!("{}, id {} at its source", order.id, line(&order.external_id))),
         row("Account", &format!("{} ({})", words::name(&order.account), order.account_id)),
         row("Owner", &format!("{} <{}>", words::name(&order.owner_name), line(&order.owner_email))),
         row("Company", &company),
@@ -85,7 +85,7 @@ fn about(facts: &Facts) -> Vec<String> {
         row("Document", &document),
         row(
             "Came in",
-            &format!("{}; changed in HubSpot {}", moment(order.received_at, now), moment(order.modified_at, now)),
+            &format!("{}; changed at its source {}", moment(order.received_at, now), moment(order.modified_at, now)),
         ),
         row("Request id", &order.request_id.to_string()),
     ]
@@ -169,12 +169,18 @@ fn content(order: &Order, width: Option<u16>) -> Vec<String> {
     let name = [&customer["given_name"], &customer["family_name"]].into_iter().filter_map(text).collect::<Vec<_>>();
     let name = Some(name.join(" ")).filter(|name| !name.is_empty());
     let buyer: Vec<_> = [name, text(&customer["company"]), text(&customer["email"])].into_iter().flatten().collect();
+    let at = content["placed_at"].as_str().and_then(|at| at.parse().ok());
+    let amount = |name: &str| text(&content[name]).map(|amount| money(Some(&amount), order));
     let mut lines: Vec<String> = [
         ("Buyer", Some(buyer.join(", ")).filter(|buyer| !buyer.is_empty())),
         ("Shop order", text(&content["external_number"])),
-        ("Sold on", text(&content["placed_on"])),
-        ("Shipping", text(&content["shipping"]).map(|amount| money(Some(&amount), order))),
-        ("Tax", text(&content["tax"]).map(|amount| money(Some(&amount), order))),
+        ("Sold", at.map(words::instant).or_else(|| text(&content["placed_on"]))),
+        ("Shipping", amount("shipping")),
+        ("Tax", amount("tax")),
+        ("Discount", amount("discount")),
+        ("Paid", content["paid"].as_bool().map(|paid| if paid { "yes" } else { "no" }.to_owned())),
+        ("Refunded", amount("refunded")),
+        ("Cancelled", (content["cancelled"] == true).then(|| "yes".to_owned())),
     ]
     .into_iter()
     .filter_map(|(label, text)| text.map(|text| row(label, &text)))
