@@ -47,8 +47,10 @@ pub mod orders;
 
 /// Every attempt to post an order.
 pub mod attempts;
+
 /// What we last wrote into QuickBooks for each order.
 pub mod documents;
+
 /// Orders for people: found, explained, decided on by hand, pruned.
 pub mod order_log;
 

@@ -14,14 +14,15 @@ mod tests;
 
 use chrono::{Days, NaiveDate};
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
+use serde_json::Value;
 
 pub use self::body::{Company, References};
 pub use self::buyer::Buyer;
 use self::lines::Lines;
 use super::content::Content;
 use crate::{
-    config::{DocumentRule, Mapping, Placement, RateRule},
+    config::{DocumentRule, Mapping, RateRule},
     provider::quickbooks::DocumentKind,
 };
 
@@ -117,6 +118,18 @@ impl Unmappable {
     }
 }
 
+/// An order's content as it is stored.
+///
+/// # Errors
+/// [`Unmappable`] when another version wrote it in another shape.
+pub fn stored(content: &Value) -> Result<Content, Unmappable> {
+    Content::deserialize(content).map_err(|error| {
+        let remedy = "it was stored by another version of lamplighter: change the order at its source, so that it comes in \
+                      again";
+        Unmappable::new(format!("the stored order cannot be read: {error}"), remedy)
+    })
+}
+
 /// The draft of an order's document, of this kind if it stands already. `mark` begins the note.
 ///
 /// # Errors
@@ -135,8 +148,8 @@ pub fn draft(
     let mut lost = Vec::new();
     let buyer = buyer::of(content, settings, &mut lost);
     if document == DocumentKind::Invoice && buyer.is_none() {
-        let remedy = "name the buyer at the order's source, or one customer of all orders: `lamplighter account settings NAME --set \
-                      customer=\"Walk-in\"`; then retry the order";
+        let remedy = "name the buyer at the order's source, or one customer of all orders: `lamplighter account settings NAME \
+                      --set customer=\"Walk-in\"`; then retry the order";
         return Err(Unmappable::new("the order names no buyer, and an invoice must have a customer", remedy));
     }
     let Lines { entries, discount, tax } = lines::of(content, settings, &sums, places);
@@ -233,9 +246,4 @@ fn date(content: &Content, settings: &Mapping) -> Option<NaiveDate> {
 fn note(mark: &str, lost: &[String]) -> String {
     let whole = std::iter::once(mark).chain(lost.iter().map(String::as_str)).collect::<Vec<_>>().join("\n");
     text::cut(&whole, NOTE_LENGTH)
-}
-
-/// Whether tax is a line of its own.
-fn tax_is_a_line(settings: &Mapping) -> bool {
-    settings.tax == Placement::Line
 }

@@ -187,14 +187,7 @@ impl Post<'_> {
 
     /// What the order says.
     pub(super) fn content(&self) -> Result<Content, Trouble> {
-        serde_json::from_value(self.order.content.clone()).map_err(|error| Trouble::Parked {
-            message: format!("the stored order cannot be read: {error}"),
-            remedy:
-                "it was stored by another version of lamplighter: change the order at its source, so that it comes in \
-                     again"
-                    .to_owned(),
-            failure: None,
-        })
+        Ok(mapping::stored(&self.order.content)?)
     }
 
     /// What is to be sent to make the order's first document.
@@ -318,8 +311,8 @@ impl Post<'_> {
                 document.id
             ),
             remedy:
-                "compare the two; renumber or delete the one in QuickBooks if it is wrong, then change the order in \
-                     HubSpot, so that it comes in again"
+                "compare the two; renumber or delete the one in QuickBooks if it is wrong, then change the order at its \
+                     source, so that it comes in again"
                     .to_owned(),
             failure: None,
         })

@@ -69,14 +69,9 @@ impl Previewer<'_> {
     /// # Errors
     /// Database trouble.
     pub async fn run(&self, order: &Shown) -> Result<Preview, store::Error> {
-        let content: Content = match serde_json::from_value(order.content.clone()) {
+        let content = match mapping::stored(&order.content) {
             Ok(content) => content,
-            Err(error) => {
-                let remedy = "it was stored by another version of lamplighter: change the order at its source, so that it \
-                              comes in again";
-                let wrong = Unmappable::new(format!("the stored order cannot be read: {error}"), remedy);
-                return Ok(Preview { unasked: None, outcome: Outcome::Parked(wrong) });
-            }
+            Err(wrong) => return Ok(Preview { unasked: None, outcome: Outcome::Parked(wrong) }),
         };
         if content.wish() == Wish::Void {
             return Ok(Preview { unasked: None, outcome: Outcome::Cancelled });

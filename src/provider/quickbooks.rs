@@ -27,6 +27,7 @@ pub use self::kept::{Document, KeptLine};
 pub use self::lists::{KeptCustomer, KeptItem};
 use super::api::Channel;
 use super::http::Http;
+use super::reply::Reply;
 use super::verdict::{Call, Surface};
 use super::{Failure, Provider, Settings};
 
@@ -120,22 +121,33 @@ impl<'a> Api<'a> {
         access: &SecretString,
         realm: &str,
         entity: &'static str,
-        (field, value): (&str, &str),
+        filter: (&str, &str),
     ) -> Result<Option<T>, Failure> {
-        let query = format!("SELECT * FROM {entity} WHERE {field} = '{}' MAXRESULTS 1", escaped(value));
+        Ok(self.found(operation, access, realm, entity, filter, 1).await?.into_iter().next())
+    }
+
+    /// What a query finds, `most` at most.
+    async fn found<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        access: &SecretString,
+        realm: &str,
+        entity: &'static str,
+        (field, value): (&str, &str),
+        most: usize,
+    ) -> Result<Vec<T>, Failure> {
+        let query = format!("SELECT * FROM {entity} WHERE {field} = '{}' MAXRESULTS {most}", escaped(value));
         let url = self.0.url(&["v3", "company", realm, "query"]);
         let request = self.0.get(url).query(&[("query", query.as_str()), MINOR_VERSION]);
-        self.0
-            .ask(call(operation, Surface::Read), access, request, |reply| {
-                let found: HashMap<String, Box<RawValue>> = entity_in(&reply.read()?, "QueryResponse")?;
+        let read = |reply: &Reply| {
+            let found: HashMap<String, Box<RawValue>> = entity_in(&reply.read()?, "QueryResponse")?;
+            match found.get(entity) {
+                Some(rows) => serde_json::from_str(rows.get()).ok(),
                 // Nothing found is a response without the entity's key.
-                let rows: Option<Vec<T>> = match found.get(entity) {
-                    Some(rows) => serde_json::from_str(rows.get()).ok()?,
-                    None => None,
-                };
-                Some(rows.and_then(|rows| rows.into_iter().next()))
-            })
-            .await
+                None => Some(Vec::new()),
+            }
+        };
+        self.0.ask(call(operation, Surface::Read), access, request, read).await
     }
 
     async fn create<T: DeserializeOwned>(

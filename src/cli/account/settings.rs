@@ -1,6 +1,6 @@
 //! `lamplighter account settings`: how one customer's orders become documents, and where each setting comes from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
@@ -39,9 +39,8 @@ pub(super) async fn run(conn: &mut PgConnection, defaults: &Mapping, request: Re
     for (key, value) in &set {
         checked.assign(key, value)?;
     }
-    let known: BTreeSet<_> = Mapping::KEYS.into_iter().collect();
     for key in &unset {
-        if !known.contains(key.as_str()) {
+        if !Mapping::KEYS.contains(&key.as_str()) {
             // The words for a key that does not exist.
             checked.assign(key, "")?;
         }

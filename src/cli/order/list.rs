@@ -64,7 +64,7 @@ pub(in super::super) struct Options {
     /// Its QuickBooks document has this number
     #[arg(long, value_name = "NUMBER")]
     document: Option<String>,
-    /// Its name or its document's number begins with this, in capitals or not, or it is the order's id in HubSpot
+    /// Its name or its document's number begins with this, in capitals or not, or it is the order's id at its source
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
     /// The provider answered the last attempt with this code, such as 6240

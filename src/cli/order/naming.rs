@@ -34,6 +34,18 @@ pub(super) async fn named(conn: &mut PgConnection, name: &str) -> anyhow::Result
     }
 }
 
+/// The orders that are meant, each once. All names are understood before anything is done.
+pub(super) async fn all_named(conn: &mut PgConnection, names: &[String]) -> anyhow::Result<Vec<Found>> {
+    let mut found: Vec<Found> = Vec::new();
+    for name in names {
+        let one = named(conn, name).await?;
+        if found.iter().all(|known| known.id != one.id) {
+            found.push(one);
+        }
+    }
+    Ok(found)
+}
+
 /// Name, account, document number, status and arrival in one line.
 pub(super) fn title(found: &Found) -> String {
     let Found { name, account, external_id, document_number, status, received_at, .. } = found;

@@ -50,7 +50,7 @@ impl Options {
                 (Outcome::Cancelled, true) => output::json(&serde_json::json!({ "cancelled": true }))?,
                 (Outcome::Cancelled, false) => {
                     head(&order, &preview);
-                    output::say("It is cancelled: it becomes no document, and one that it has is changed by the setting on_cancel.");
+                    output::say("It is cancelled: it becomes no document, and the setting on_cancel says what happens to one that it has.");
                 }
             }
             Ok(if matches!(preview.outcome, Outcome::Parked(_)) { UNHEALTHY } else { DONE })

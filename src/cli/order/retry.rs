@@ -14,7 +14,7 @@ use super::{
     super::{DONE, FAILED, MISCONFIGURED, output, with_database},
     account_id, list,
     moment::Moment,
-    naming::{ORDER, named, title},
+    naming::{ORDER, all_named, title},
     show::next,
 };
 use crate::{
@@ -151,13 +151,7 @@ async fn put_all_back(conn: &mut PgConnection, filter: &Filter, now: DateTime<Ut
 }
 
 async fn put_named_back(conn: &mut PgConnection, names: &[String], now: DateTime<Utc>) -> anyhow::Result<Done> {
-    let mut found: Vec<Found> = Vec::new();
-    for name in names {
-        let one = named(conn, name).await?;
-        if found.iter().all(|known| known.id != one.id) {
-            found.push(one);
-        }
-    }
+    let found = all_named(conn, names).await?;
     let ids: Vec<_> = found.iter().map(|one| one.id).collect();
     let back = put_back(conn, &ids, now).await?;
     let mut left = Vec::new();

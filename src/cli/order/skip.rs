@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     super::{DONE, FAILED, output, with_database},
-    naming::{ORDER, named, title},
+    naming::{ORDER, all_named, title},
 };
 use crate::{
     clock::Clock,
@@ -58,14 +58,7 @@ impl Options {
         anyhow::ensure!(!reason.is_empty(), "--reason is empty: say why the order is not to be posted");
         let message = format!("skipped by hand: {reason}");
         with_database(config, async |conn| {
-            // All names are understood before anything is done.
-            let mut found: Vec<Found> = Vec::new();
-            for name in &self.orders {
-                let one = named(conn, name).await?;
-                if found.iter().all(|known| known.id != one.id) {
-                    found.push(one);
-                }
-            }
+            let found = all_named(conn, &self.orders).await?;
             let (mut rows, mut all) = (Vec::new(), true);
             for one in &found {
                 let outcome = patiently(conn, one.id, &message, self.risk_document).await?;

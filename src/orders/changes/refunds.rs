@@ -9,13 +9,11 @@ use uuid::Uuid;
 use super::{parked, standing::Change};
 use crate::{
     failpoint,
-    orders::posting::Trouble,
+    orders::{content::DOCUMENT_NUMBER_LENGTH, posting::Trouble},
     provider::quickbooks::{Document, DocumentBody, DocumentKind, Reference},
     store::documents,
 };
 
-/// The longest document number that QuickBooks takes.
-const DOCUMENT_NUMBER_LENGTH: usize = 21;
 /// A receipt that QuickBooks made over less than was asked is followed by another, so often.
 const ROUNDS: usize = 3;
 

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use tracing::debug;
 
 use crate::{
-    config::{self, Mapping},
+    config::Mapping,
     keeper::{
         Keeper,
         access::{LiveToken, Unavailable},
@@ -91,13 +91,14 @@ pub struct ToQuickbooks {
     pool: PgPool,
     keeper: Keeper,
     providers: Providers,
-    config: config::Orders,
+    /// What is in force where an account says nothing.
+    defaults: Mapping,
 }
 
 impl ToQuickbooks {
     pub(super) fn new(parts: &Parts) -> Self {
         let Parts { pool, keeper, providers, config, .. } = parts.clone();
-        Self { pool, keeper, providers, config }
+        Self { pool, keeper, providers, defaults: config.mapping }
     }
 
     pub(super) fn api(&self) -> Result<quickbooks::Api<'_>, Trouble> {
@@ -157,7 +158,7 @@ impl Poster for ToQuickbooks {
 
     async fn open(&self, lane: &lanes::Claim) -> Result<Session, Unavailable> {
         let live = self.keeper.access_token(lane.connection_id).await?;
-        let settings = drafting::settings(&self.pool, &self.config.mapping, lane.account_id).await?;
+        let settings = drafting::settings(&self.pool, &self.defaults, lane.account_id).await?;
         Ok(Session { live, settings })
     }
 

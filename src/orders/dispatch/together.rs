@@ -102,8 +102,10 @@ impl ToQuickbooks {
             }
             Err(unknown) if unknown.verdict == Verdict::OutcomeUnknown => {
                 let again = api.create_documents(&live.token, &lane.company_id, bodies, &request_id).await;
-                // Whatever is said now, it says nothing about the first time.
-                again.map_err(|_| Trouble::Provider(unknown))
+                match again {
+                    Ok(answers) => Ok(repeated(answers, &unknown)),
+                    Err(_) => Err(Trouble::Provider(unknown)),
+                }
             }
             other => Ok(other?),
         }
@@ -125,6 +127,13 @@ impl ToQuickbooks {
     }
 }
 
+/// The answers to a batch that was sent a second time: what is put off now, or not answered, may have been made the first
+/// time.
+fn repeated<T>(answers: Vec<Result<T, Failure>>, unknown: &Failure) -> Vec<Result<T, Failure>> {
+    let open = |failure: Failure| if failure.verdict == Verdict::Rejected { failure } else { unknown.clone() };
+    answers.into_iter().map(|answer| answer.map_err(open)).collect()
+}
+
 async fn prepare(post: &Post<'_>, live: &LiveToken) -> Result<(DocumentKind, DocumentBody), Trouble> {
     post.prepare(live, &post.content()?).await
 }
@@ -142,5 +151,20 @@ impl Ready {
             Self::Document(..) => None,
             Self::Not(trouble) => Some(trouble),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::Provider;
+
+    #[test]
+    fn what_a_repeated_batch_puts_off_may_have_been_made_the_first_time() {
+        let failure = |verdict| Failure::without_reply(Provider::Quickbooks, "create documents", verdict, "test", "no");
+        let answers = vec![Ok(()), Err(failure(Verdict::Transient)), Err(failure(Verdict::Rejected))];
+        let verdicts = repeated(answers, &failure(Verdict::OutcomeUnknown));
+        let verdicts: Vec<_> = verdicts.into_iter().map(|answer| answer.map_err(|failure| failure.verdict)).collect();
+        assert_eq!(verdicts, [Ok(()), Err(Verdict::OutcomeUnknown), Err(Verdict::Rejected)]);
     }
 }

@@ -8,7 +8,7 @@ use super::{
     Entry, ItemName, Role,
     amounts::{Sums, quantity},
     money::{round, round_together},
-    tax_is_a_line, text,
+    text,
 };
 use crate::{
     config::{Mapping, Placement},
@@ -43,7 +43,7 @@ pub(super) fn of(content: &Content, settings: &Mapping, sums: &Sums, places: u32
     if settings.discount == Placement::Line {
         extra(Role::Discount, -sums.discount, &settings.discount_item);
     }
-    if tax_is_a_line(settings) {
+    if settings.tax == Placement::Line {
         extra(Role::Tax, tax, &settings.tax_item);
     }
     let own = |amount: Decimal, placement| (placement == Placement::Quickbooks && !amount.is_zero()).then_some(amount);

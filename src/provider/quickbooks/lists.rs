@@ -3,18 +3,13 @@
 //! A name is found only while its owner is active, but an inactive one, a vendor or an employee still holds it: a create
 //! is then refused with code 6240. This module does not decide who is meant.
 
-use std::collections::HashMap;
-
 use secrecy::SecretString;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
+use super::Api;
 use super::documents::{NewCustomer, Reference};
 use super::entities::Ref;
-use super::{Api, MINOR_VERSION, call, entity_in, escaped};
 use crate::provider::Failure;
-use crate::provider::verdict::Surface;
 
 /// One mail address may be that of several customers: this many are looked at.
 const MOST: usize = 20;
@@ -109,7 +104,7 @@ impl Api<'_> {
         realm: &str,
         email: &str,
     ) -> Result<Vec<KeptCustomer>, Failure> {
-        self.kept("find customers by email", access, realm, "Customer", ("PrimaryEmailAddr", email)).await
+        self.found("find customers by email", access, realm, "Customer", ("PrimaryEmailAddr", email), MOST).await
     }
 
     /// The active customer with this display name.
@@ -119,18 +114,18 @@ impl Api<'_> {
         realm: &str,
         display_name: &str,
     ) -> Result<Option<KeptCustomer>, Failure> {
-        let found = self.kept("find customer by name", access, realm, "Customer", ("DisplayName", display_name));
+        let found = self.found("find customer by name", access, realm, "Customer", ("DisplayName", display_name), MOST);
         Ok(found.await?.into_iter().next())
     }
 
     /// Active products and services with this SKU.
     pub async fn items_by_sku(&self, access: &SecretString, realm: &str, sku: &str) -> Result<Vec<KeptItem>, Failure> {
-        self.kept("find items by sku", access, realm, "Item", ("Sku", sku)).await
+        self.found("find items by sku", access, realm, "Item", ("Sku", sku), MOST).await
     }
 
     /// The active products and services with this name; a category may have it too.
     pub async fn items_called(&self, access: &SecretString, realm: &str, name: &str) -> Result<Vec<KeptItem>, Failure> {
-        self.kept("find items by name", access, realm, "Item", ("Name", name)).await
+        self.found("find items by name", access, realm, "Item", ("Name", name), MOST).await
     }
 
     /// Creates a customer who is billed in this currency, else in the company's own. `Rejected` with code `6240` means that
@@ -145,28 +140,6 @@ impl Api<'_> {
     ) -> Result<Ref, Failure> {
         let what = InCurrency { customer, currency: currency.map(Reference::to) };
         self.create("create customer", access, realm, ("customer", "Customer"), &what, request_id).await
-    }
-
-    async fn kept<T: DeserializeOwned>(
-        &self,
-        operation: &'static str,
-        access: &SecretString,
-        realm: &str,
-        entity: &'static str,
-        (field, value): (&str, &str),
-    ) -> Result<Vec<T>, Failure> {
-        let query = format!("SELECT * FROM {entity} WHERE {field} = '{}' MAXRESULTS {MOST}", escaped(value));
-        let url = self.0.url(&["v3", "company", realm, "query"]);
-        let request = self.0.get(url).query(&[("query", query.as_str()), MINOR_VERSION]);
-        let read = |reply: &crate::provider::reply::Reply| {
-            let found: HashMap<String, Box<RawValue>> = entity_in(&reply.read()?, "QueryResponse")?;
-            match found.get(entity) {
-                Some(rows) => serde_json::from_str(rows.get()).ok(),
-                // Nothing found is a response without the entity's key.
-                None => Some(Vec::new()),
-            }
-        };
-        self.0.ask(call(operation, Surface::Read), access, request, read).await
     }
 }
 
