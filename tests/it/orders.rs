@@ -32,7 +32,12 @@ use lamplighter::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{HUB, TestApp, minutes};
+use crate::harness::{HUB, TestApp, minutes, order};
+
+/// An order over ten dollars gets shipping.
+pub(crate) const DEARER: [(&str, &str); 2] = [("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")];
+/// And loses it again.
+const AS_BEFORE: [(&str, &str); 2] = [("hs_shipping_cost", ""), ("hs_total_price", "10.00")];
 
 /// One of several customers of the operator, connected on both sides.
 pub(crate) struct Customer {
@@ -74,6 +79,17 @@ impl TestApp {
 
     fn place(&self, order: NewOrder) -> String {
         self.sandbox.place_order(HUB, order)
+    }
+
+    /// An order whose document was made without a reply; another one before it, so that this was the only reply that was
+    /// lost.
+    async fn unanswered(&self) -> String {
+        self.place(order("A-0", 500));
+        self.rounds().await;
+        let id = self.place(order("A-1", 1_000));
+        self.quickbooks(|switches| switches.lost_create_replies = 1);
+        self.later().await;
+        id
     }
 
     /// A change in HubSpot, a minute later.

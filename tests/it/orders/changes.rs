@@ -13,11 +13,9 @@ use rust_decimal::Decimal;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{number, totals};
+use super::{AS_BEFORE, DEARER, number, totals};
 use crate::harness::{REALM, TestApp, order};
 
-const DEARER: [(&str, &str); 2] = [("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")];
-const AS_BEFORE: [(&str, &str); 2] = [("hs_shipping_cost", ""), ("hs_total_price", "10.00")];
 const CANCELLED: [(&str, &str); 1] = [("hs_external_order_status", "cancelled")];
 const STANDS_AGAIN: [(&str, &str); 1] = [("hs_external_order_status", "open")];
 const REFUNDED: [(&str, &str); 1] = [("hs_payment_status", "refunded")];
@@ -238,11 +236,7 @@ async fn an_edit_that_is_taken_back_after_a_lost_reply_is_taken_back_in_the_book
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_after_an_unanswered_first_post_changes_what_that_made() {
     let (app, _) = TestApp::connected().await;
-    app.place(order("A-0", 500));
-    app.rounds().await;
-    let id = app.place(order("A-1", 1_000));
-    app.quickbooks(|switches| switches.lost_create_replies = 1);
-    app.later().await;
+    let id = app.unanswered().await;
     app.edited(&id, &DEARER).await;
     assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["5.00", "15.00"]);

@@ -5,7 +5,7 @@ use lamplighter::{
     store::orders::Status::{Parked, Posted, Superseded},
 };
 
-use super::totals;
+use super::{DEARER, totals};
 use crate::harness::{REALM, TestApp, order};
 
 impl TestApp {
@@ -22,7 +22,7 @@ async fn an_invoice_is_due_changes_with_its_order_and_is_voided() {
     let invoice = app.sandbox.documents(REALM).remove(0);
     let day = |key: &str| invoice.raw[key].as_str().unwrap().parse::<chrono::NaiveDate>().unwrap();
     assert_eq!((invoice.kind, (day("DueDate") - day("TxnDate")).num_days()), (Invoice, 30));
-    app.edit(&id, &[("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")]);
+    app.edit(&id, &DEARER);
     app.later().await;
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["15.00"]);
     // Whether money came in is known to QuickBooks alone.
@@ -53,7 +53,7 @@ async fn a_document_whose_reply_was_lost_is_found_though_it_would_be_of_another_
     app.later().await;
     assert_eq!((app.kinds(), app.statuses(&id).await), (vec![SalesReceipt; 2], vec![Posted]));
     // And it stays what it is.
-    app.edit(&id, &[("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")]);
+    app.edit(&id, &DEARER);
     app.later().await;
     assert_eq!((app.kinds(), app.statuses(&id).await), (vec![SalesReceipt; 2], vec![Superseded, Posted]));
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00", "15.00"]);

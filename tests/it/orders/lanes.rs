@@ -32,7 +32,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::totals;
+use super::{DEARER, totals};
 use crate::harness::{REALM, TestApp, minutes, order};
 
 const LEASE: Duration = Duration::from_secs(300);
@@ -437,7 +437,7 @@ async fn an_order_that_is_settled_without_a_try_does_not_use_up_the_canary() {
     let (app, _) = TestApp::connected().await;
     let id = app.place(order("A-1", 1_000));
     app.app.intake.round().await.unwrap();
-    app.edit(&id, &[("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")]);
+    app.edit(&id, &DEARER);
     app.advance(minutes(6));
     app.app.intake.round().await.unwrap();
     assert_eq!(app.statuses(&id).await.len(), 2);

@@ -15,7 +15,7 @@ use lamplighter::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::number;
+use super::{DEARER, number};
 use crate::harness::{REALM, TestApp, minutes, order};
 
 impl TestApp {
@@ -234,7 +234,7 @@ async fn an_order_is_found_by_what_people_have_in_hand() {
     let shared = [app.place(order("First", 100)), app.place(order("Second", 200))];
     let id = app.place(order("Shop #1", 1_000));
     app.app.intake.round().await.unwrap();
-    app.edit(&id, &[("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")]);
+    app.edit(&id, &DEARER);
     app.later().await;
     app.sandbox.place_order(&other.hub, order("shop #1", 3_000));
     app.sandbox.place_order(&other.hub, order("Shop #10", 3_000));
@@ -258,7 +258,7 @@ async fn a_dossier_holds_every_attempt_and_every_revision() {
     let (app, account) = TestApp::connected().await;
     let id = app.place(order("A-1", 1_000));
     app.app.intake.round().await.unwrap();
-    app.edit(&id, &[("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")]);
+    app.edit(&id, &DEARER);
     app.quickbooks(|switches| switches.lost_create_replies = 1);
     app.later().await;
     app.quickbooks(|switches| switches.lost_create_replies = 0);

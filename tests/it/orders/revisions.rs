@@ -9,11 +9,8 @@ use lamplighter::{
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::totals;
+use super::{AS_BEFORE, DEARER, totals};
 use crate::harness::{REALM, TestApp, minutes, order};
-
-const WITH_SHIPPING: [(&str, &str); 2] = [("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")];
-const WITHOUT_SHIPPING: [(&str, &str); 2] = [("hs_shipping_cost", ""), ("hs_total_price", "10.00")];
 
 async fn taken_in(app: &TestApp) -> u64 {
     app.advance(minutes(6));
@@ -79,7 +76,7 @@ async fn an_edit_before_posting_takes_the_place_of_what_it_changed() {
     let (app, _) = TestApp::connected().await;
     let id = app.place(order("A-1", 1_000));
     app.app.intake.round().await.unwrap();
-    app.edit(&id, &WITH_SHIPPING);
+    app.edit(&id, &DEARER);
     assert_eq!(taken_in(&app).await, 1);
     app.rounds().await;
     assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
@@ -91,9 +88,9 @@ async fn an_edit_that_is_taken_back_before_posting_posts_what_the_order_says_now
     let (app, _) = TestApp::connected().await;
     let id = app.place(order("A-1", 1_000));
     app.app.intake.round().await.unwrap();
-    app.edit(&id, &WITH_SHIPPING);
+    app.edit(&id, &DEARER);
     assert_eq!(taken_in(&app).await, 1);
-    app.edit(&id, &WITHOUT_SHIPPING);
+    app.edit(&id, &AS_BEFORE);
     assert_eq!(taken_in(&app).await, 1);
     assert_eq!(taken_in(&app).await, 0, "once");
     app.rounds().await;
@@ -111,7 +108,7 @@ async fn an_edit_that_is_taken_back_after_it_was_parked_posts_the_first_revision
     app.edit(&id, &[("hs_total_price", "999.00")]);
     app.later().await;
     assert_eq!(app.statuses(&id).await, [Superseded, Parked]);
-    app.edit(&id, &WITHOUT_SHIPPING);
+    app.edit(&id, &AS_BEFORE);
     app.later().await;
     assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["10.00"]);
@@ -126,7 +123,7 @@ async fn an_edit_during_an_outage_is_what_gets_posted_after_it() {
     app.quickbooks(|switches| switches.outage = Outage::Status503);
     app.later().await;
     assert_eq!(app.count("select count(*) from order_attempts where outcome = 'unknown'").await, 1);
-    app.edit(&id, &WITH_SHIPPING);
+    app.edit(&id, &DEARER);
     app.later().await;
     assert_eq!(app.statuses(&id).await, [Queued, Queued]);
     app.quickbooks(|switches| switches.outage = Outage::None);
@@ -138,16 +135,12 @@ async fn an_edit_during_an_outage_is_what_gets_posted_after_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_back_after_an_unanswered_try_is_still_the_same_to_quickbooks() {
     let (app, _) = TestApp::connected().await;
-    app.place(order("A-0", 500));
-    app.rounds().await;
-    let id = app.place(order("A-1", 1_000));
-    app.quickbooks(|switches| switches.lost_create_replies = 1);
-    app.later().await;
+    let id = app.unanswered().await;
     let request_ids = "select string_agg(request_id::text, ' ') from orders where name = 'A-1' and total = 10";
     let fixed: String = sqlx::query_scalar(request_ids).fetch_one(&app.app.pool).await.unwrap();
-    app.edit(&id, &WITH_SHIPPING);
+    app.edit(&id, &DEARER);
     assert_eq!(taken_in(&app).await, 1);
-    app.edit(&id, &WITHOUT_SHIPPING);
+    app.edit(&id, &AS_BEFORE);
     assert_eq!(taken_in(&app).await, 1);
     assert_eq!(sqlx::query_scalar::<_, String>(request_ids).fetch_one(&app.app.pool).await.unwrap(), fixed);
     for _ in 0..2 {

@@ -9,7 +9,10 @@ use lamplighter::{
 use nix::sys::signal::Signal;
 
 use super::{Daemon, Installation, number, town, until};
-use crate::harness::{HUB, REALM, left_behind, new_database, order};
+use crate::{
+    harness::{HUB, REALM, left_behind, new_database, order},
+    orders::DEARER,
+};
 
 /// What happens to an order, and where the daemon dies over it.
 const STEPS: [(&str, What); 11] = [
@@ -42,7 +45,7 @@ impl What {
         };
         match self {
             Self::Placed => {}
-            Self::Edited => set(&[("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")]),
+            Self::Edited => set(&DEARER),
             Self::Cancelled => set(&[("hs_external_order_status", "cancelled")]),
             Self::Refunded => set(&[("hs_payment_status", "refunded")]),
         }

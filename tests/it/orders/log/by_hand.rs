@@ -16,7 +16,7 @@ use lamplighter::{
 };
 use uuid::Uuid;
 
-use super::super::{number, totals};
+use super::super::{DEARER, number, totals};
 use crate::harness::{REALM, TestApp, order};
 
 impl TestApp {
@@ -58,11 +58,7 @@ async fn what_was_refused_is_sent_anew_once_its_cause_is_gone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_have_its_document_keeps_its_request_id_and_is_not_made_twice() {
     let (app, _) = TestApp::connected().await;
-    app.place(order("A-0", 500));
-    app.rounds().await;
-    app.place(order("A-1", 1_000));
-    app.quickbooks(|switches| switches.lost_create_replies = 1);
-    app.later().await;
+    app.unanswered().await;
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["5.00", "10.00"], "it was made, and nobody knows");
     let before = app.request_id("A-1").await;
     app.execute("update orders set status = 'parked' where name = 'A-1'").await;
@@ -82,7 +78,7 @@ async fn many_go_back_at_their_places_and_replaced_ones_do_not() {
     app.parked("A-3").await;
     let ids: Vec<_> = app.revisions(&edited).await.iter().map(|row| row.id).collect();
     app.quickbooks(|switches| switches.outage = Outage::Status503);
-    app.edit(&edited, &[("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")]);
+    app.edit(&edited, &DEARER);
     app.later().await;
     // As if the later revision had come in at the same moment as the decision.
     app.execute("update orders set status = 'parked' where status = 'superseded'").await;
@@ -138,7 +134,7 @@ async fn a_later_revision_of_a_skipped_order_comes_in() {
     let id = app.parked("A-1").await;
     assert_eq!(app.skip("A-1", false).await, Skip::Skipped);
     app.sandbox.close_books(REALM, chrono::NaiveDate::from_ymd_opt(2010, 12, 31).unwrap().into());
-    app.edit(&id, &[("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")]);
+    app.edit(&id, &DEARER);
     app.later().await;
     assert_eq!(app.statuses(&id).await, [Skipped, Posted]);
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["15.00"]);
@@ -150,7 +146,7 @@ async fn what_a_later_revision_replaces_cannot_be_skipped() {
     let id = app.place(order("A-1", 1_000));
     app.app.intake.round().await.unwrap();
     let first = app.order("A-1").await.id;
-    app.edit(&id, &[("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")]);
+    app.edit(&id, &DEARER);
     app.advance(crate::harness::minutes(6));
     app.app.intake.round().await.unwrap();
     let outcome = by_hand::skip(&mut *app.conn().await, first, "not for the books", false, app.clock.now()).await;
@@ -162,11 +158,7 @@ async fn what_a_later_revision_replaces_cannot_be_skipped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_have_its_document_is_skipped_only_at_ones_own_risk() {
     let (app, _) = TestApp::connected().await;
-    app.place(order("A-0", 500));
-    app.rounds().await;
-    app.place(order("A-1", 1_000));
-    app.quickbooks(|switches| switches.lost_create_replies = 1);
-    app.later().await;
+    app.unanswered().await;
     assert_eq!(app.skip("A-1", false).await, Skip::MayBeMade);
     assert_eq!(app.order("A-1").await.status, Queued);
     assert_eq!(app.skip("A-1", true).await, Skip::Skipped);
@@ -189,13 +181,9 @@ async fn what_may_have_its_document_is_skipped_only_at_ones_own_risk() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_made_of_a_skipped_order_is_changed_when_the_order_is() {
     let (app, _) = TestApp::connected().await;
-    app.place(order("A-0", 500));
-    app.rounds().await;
-    let id = app.place(order("A-1", 1_000));
-    app.quickbooks(|switches| switches.lost_create_replies = 1);
-    app.later().await;
+    let id = app.unanswered().await;
     assert_eq!(app.skip("A-1", true).await, Skip::Skipped);
-    app.edit(&id, &[("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")]);
+    app.edit(&id, &DEARER);
     app.later().await;
     assert_eq!(app.statuses(&id).await, [Skipped, Posted]);
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["5.00", "15.00"]);

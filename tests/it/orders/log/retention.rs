@@ -9,7 +9,7 @@ use lamplighter::{
     },
 };
 
-use super::super::{reconnect, totals};
+use super::super::{DEARER, reconnect, totals};
 use crate::harness::{HUB, REALM, TestApp, order};
 
 const KEEP: (&str, &str) = ("orders.keep", "10d");
@@ -57,7 +57,7 @@ async fn a_pruned_revision_that_comes_back_has_its_content_again() {
     let (app, _) = TestApp::connected_with(&[KEEP]).await;
     let id = app.place(order("A-1", 1_000));
     app.app.intake.round().await.unwrap();
-    app.edit(&id, &[("hs_shipping_cost", "5.00"), ("hs_total_price", "15.00")]);
+    app.edit(&id, &DEARER);
     app.quickbooks(|switches| switches.outage = lamplighter::sandbox::Outage::Status503);
     app.later().await;
     // The first revision gives way, the second one cannot be posted.
