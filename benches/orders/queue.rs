@@ -116,7 +116,7 @@ impl Queue {
     /// Stores so many orders over the first `lanes` lanes, a hundred in a transaction.
     pub(crate) async fn enqueue(&self, jobs: usize, lanes: usize) -> Duration {
         let pool = &self.town.app.pool;
-        sqlx::query("truncate orders, order_attempts, documents").execute(pool).await.unwrap();
+        sqlx::query("truncate orders, order_attempts, documents, unposted").execute(pool).await.unwrap();
         let (each, batch) = (jobs / lanes, PAGE.min(jobs / lanes));
         assert_eq!((each % batch, jobs % lanes), (0, 0));
         let begun = Instant::now();
@@ -126,7 +126,7 @@ impl Queue {
             .for_each_concurrent(CLIENTS, |&(account_id, source_id)| self.receive(account_id, source_id, batch))
             .await;
         let elapsed = begun.elapsed();
-        sqlx::query("vacuum analyze orders, order_attempts").execute(pool).await.unwrap();
+        sqlx::query("vacuum analyze orders, order_attempts, unposted").execute(pool).await.unwrap();
         elapsed
     }
 

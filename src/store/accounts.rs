@@ -102,7 +102,7 @@ pub async fn overview(conn: &mut PgConnection, limit: i64) -> Result<(Vec<Overvi
                       as "providers!: Vec<Provider>",
                   array(select c.status from connections c where c.account_id = a.id order by c.provider, c.id)
                       as "statuses!: Vec<Status>",
-                  (select count(*) from orders o where o.account_id = a.id and o.status = 'queued') as "waiting!"
+                  (select count(*) from unposted o where o.account_id = a.id and o.status = 'queued') as "waiting!"
            from accounts a order by a.name limit $1"#,
         limit
     )

@@ -115,7 +115,7 @@ pub async fn get(conn: &mut PgConnection, connection_id: Uuid) -> Result<Option<
                   c.evidence, c.status_changed_at, c.connected_at, t.generation, t.renewed_at, t.renew_at, t.failures,
                   t.access_expires_at, t.refresh_expires_at, t.refresh_hard_expires_at, t.issued_to, t.leased_by,
                   extract(epoch from t.lease_until - clock_timestamp())::float8 as lease_ends_in,
-                  (select count(*) from orders o
+                  (select count(*) from unposted o
                    where o.account_id = c.account_id and o.status = 'queued') as "waiting_orders!",
                   (select l.resume_at from lanes l where l.connection_id = c.id) as lane_resume_at,
                   (select i.poll_at from intakes i where i.connection_id = c.id) as poll_at,

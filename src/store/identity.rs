@@ -173,7 +173,7 @@ pub async fn contents(conn: &mut PgConnection) -> Result<Contents, Error> {
                   (select daemon from spends order by id desc limit 1) as last_spent_by,
                   (select count(*) from mails m join alerts a on a.id = m.alert_id
                    where m.sent_at is null and a.kind <> 'restore_fence') as "mails_waiting!",
-                  (select count(*) from orders where status = 'queued') as "orders_waiting!""#
+                  (select count(*) from unposted where status = 'queued') as "orders_waiting!""#
     )
     .fetch_one(conn)
     .await?)

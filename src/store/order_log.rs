@@ -119,21 +119,20 @@ pub struct Filter {
 
 /// The list with one way of finding its orders; every way keeps all conditions.
 macro_rules! page {
-    ($conn:expr, $filter:expr, $before:expr, $limit:expr, $ways:tt, [$($more:expr),*]) => {{
+    ($conn:expr, $filter:expr, $before:expr, $limit:expr, $from:tt, $ways:tt, $order:tt, [$($more:expr),*]) => {{
         let (filter, before): (&Filter, Option<Cursor>) = ($filter, $before);
         let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
-        // One status is an equality, so that its index brings the rows in their order.
-        let only = Some(statuses.as_slice()).filter(|all| all.len() == 1).map(|all| all[0]);
         sqlx::query_as!(
             Overview,
             r#"select o.id, o.position as "position!", a.name as account, o.external_id, o.name, o.total, o.currency,
                       o.status as "status: Status", o.attempts, last.code as "code?", o.document_number, o.document_id,
                       o.last_message, o.remedy, o.received_at, o.posted_at
-               from orders o join accounts a on a.id = o.account_id
+               from "#
+                + $from
+                + r#" join accounts a on a.id = o.account_id
                left join lateral (
                    select t.code from order_attempts t where t.order_id = o.id order by t.id desc limit 1) last on true
-               where (cardinality($1::text[]) < 2 or o.status = any($1))
-                 and ($10::text is null or o.status = $10)
+               where (cardinality($1::text[]) = 0 or o.status = any($1))
                  and ($2::uuid is null or o.account_id = $2)
                  and ($3::timestamptz is null or o.received_at >= $3)
                  and ($4::timestamptz is null or o.received_at < $4)
@@ -141,7 +140,8 @@ macro_rules! page {
                  and ($6::text is null or last.code = $6)
                  and ($7::timestamptz is null or (o.received_at, o.position) < ($7, $8::bigint))"#
                 + $ways
-                + r#" order by o.received_at desc, o.position desc limit $9"#,
+                + $order
+                + " limit $9",
             statuses as _,
             filter.account_id,
             filter.since,
@@ -150,8 +150,7 @@ macro_rules! page {
             filter.code,
             before.map(|before| before.received_at),
             before.map(|before| before.position),
-            $limit,
-            only
+            $limit
             $(, $more)*
         )
         .fetch_all($conn)
@@ -180,13 +179,14 @@ pub async fn list(
             filter,
             before,
             limit,
+            "orders o",
             r#" and o.id in (
                 select n.id from orders n
-                where lower(n.name) collate "C" >= lower($11) and lower(n.name) collate "C" < lower($11) || $12
+                where lower(n.name) collate "C" >= lower($10) and lower(n.name) collate "C" < lower($10) || $11
                 union all
                 select d.id from orders d
-                where lower(d.document_number) collate "C" >= lower($11)
-                  and lower(d.document_number) collate "C" < lower($11) || $12
+                where lower(d.document_number) collate "C" >= lower($10)
+                  and lower(d.document_number) collate "C" < lower($10) || $11
                 union all
                 select e.id from (
                     -- Every source once, each by one look at the key that begins with it.
@@ -197,7 +197,8 @@ pub async fn list(
                                 order by l.source_id limit 1)
                         from sources p where p.source_id is not null
                     ) select source_id from sources) s
-                join orders e on e.source_id = s.source_id and e.external_id = $11)"#,
+                join orders e on e.source_id = s.source_id and e.external_id = $10)"#,
+            " order by o.received_at desc, o.position desc",
             [text, LAST]
         ),
         // A code is rare: its attempts lead to its orders, and the condition above keeps those whose last one it was.
@@ -206,10 +207,25 @@ pub async fn list(
             filter,
             before,
             limit,
-            " and o.id in (select c.order_id from order_attempts c where c.code = $11)",
+            "orders o",
+            " and o.id in (select c.order_id from order_attempts c where c.code = $10)",
+            " order by o.received_at desc, o.position desc",
             [code]
         ),
-        (None, None) => page!(conn, filter, before, limit, "", []),
+        // Those that are not posted stand together, by status.
+        (None, None) => match filter.statuses.as_slice() {
+            [only] if *only != Status::Posted => page!(
+                conn,
+                filter,
+                before,
+                limit,
+                "unposted u join orders o on o.id = u.order_id",
+                " and u.status = $10 and ($7::timestamptz is null or (u.received_at, u.position) < ($7, $8::bigint))",
+                " order by u.received_at desc, u.position desc",
+                [only.as_str()]
+            ),
+            _ => page!(conn, filter, before, limit, "orders o", "", " order by o.received_at desc, o.position desc", []),
+        },
     };
     tx.commit().await?;
     Ok(orders)
@@ -221,7 +237,7 @@ pub async fn list(
 /// Database trouble.
 pub async fn count_unsettled(conn: &mut PgConnection) -> Result<Vec<(Status, i64)>, Error> {
     let rows = sqlx::query!(
-        r#"select status as "status: Status", count(*) as "count!" from orders
+        r#"select status as "status: Status", count(*) as "count!" from unposted
            where status in ('queued', 'parked') group by status"#
     )
     .fetch_all(conn)
@@ -246,7 +262,7 @@ pub async fn count_by_status(conn: &mut PgConnection) -> Result<Vec<(Status, i64
 /// Database trouble.
 pub async fn count_waiting(conn: &mut PgConnection, account_id: Option<Uuid>) -> Result<i64, Error> {
     Ok(sqlx::query_scalar!(
-        r#"select count(*) as "count!" from orders where status = 'queued' and account_id = coalesce($1, account_id)"#,
+        r#"select count(*) as "count!" from unposted where status = 'queued' and account_id = coalesce($1, account_id)"#,
         account_id
     )
     .fetch_one(conn)

@@ -238,13 +238,13 @@ pub async fn next(conn: &mut PgConnection, account_id: Uuid, limit: i64) -> Resu
                       select from order_attempts t where t.order_id = o.id
                       and (t.outcome is null or t.outcome = 'unknown')) as "unsettled!",
                   coalesce(r.later, false) as "replaced!", coalesce(r.earlier, false) as "has_earlier!"
-           from orders o
+           from unposted u join orders o on o.id = u.order_id
            -- Both questions with one look at the order's other revisions.
            cross join lateral (
                select bool_or(v.position > o.position or v.status = 'posted' and v.modified_at > o.modified_at) as later,
                       bool_or(v.position < o.position and v.status in ('posted', 'queued')) as earlier
                from orders v where v.source_id = o.source_id and v.external_id = o.external_id) r
-           where o.account_id = $1 and o.status = 'queued' order by o.position limit $2"#,
+           where u.account_id = $1 and u.status = 'queued' order by u.position limit $2"#,
         account_id,
         limit
     )

@@ -212,10 +212,12 @@ impl Drop for TestApp {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(left_behind(database))
         });
-        assert_eq!(left.join().unwrap(), 0, "a spend, an attempt or a lease was left open");
+        assert_eq!(left.join().unwrap(), 0, "left open, posted twice or kept untrue: see `left_behind`");
     }
 }
 
+/// Spends, attempts and leases that nobody ended; orders of which two revisions have the document; and what the table of the
+/// unposted says that the orders do not, or the other way round.
 pub(crate) async fn left_behind(database: PgConnectOptions) -> i64 {
     let mut conn = PgConnection::connect_with(&database).await.unwrap();
     sqlx::query_scalar(
@@ -224,7 +226,16 @@ pub(crate) async fn left_behind(database: PgConnectOptions) -> i64 {
               + (select count(*) from tokens where lease_until is not null)
               + (select count(*) from lanes where lease_until is not null)
               + (select count(*) from intakes where lease_until is not null)
-              + (select count(*) from mails where lease_until is not null)",
+              + (select count(*) from mails where lease_until is not null)
+              + (select count(*) from (select from orders where status = 'posted' group by source_id, external_id
+                                       having count(*) > 1) twice)
+              + (select count(*) from (
+                     select id, account_id, position, status, received_at from orders where status <> 'posted'
+                     except select order_id, account_id, position, status, received_at from unposted) missing)
+              + (select count(*) from (
+                     select order_id, account_id, position, status, received_at from unposted
+                     except select id, account_id, position, status, received_at from orders where status <> 'posted'
+                 ) surplus)",
     )
     .fetch_one(&mut conn)
     .await

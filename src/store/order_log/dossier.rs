@@ -191,7 +191,7 @@ async fn order(conn: &mut PgConnection, id: Uuid) -> Result<Option<Order>, Error
                   o.document_id, o.request_id, o.revision, o.content, o.modified_at, o.received_at, o.posted_at,
                   o.skipped_at, o.pruned_at,
                   (select count(*) from (
-                      select from orders b where b.account_id = o.account_id and b.status = 'queued'
+                      select from unposted b where b.account_id = o.account_id and b.status = 'queued'
                       and b.position < o.position limit 1000) ahead) as "ahead!"
            from orders o join accounts a on a.id = o.account_id where o.id = $1"#,
         id
