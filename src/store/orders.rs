@@ -90,15 +90,23 @@ pub async fn receive(
     // be on its way right now, keeps its request id, so that the next one is recognisably the same.
     let received = sqlx::query_as!(
         Received,
-        r#"with stored as (
+        r#"with r as materialized (
+               select * from jsonb_to_recordset($1) as r (id uuid, external_id text, revision text, name text, total numeric,
+                    currency text, content jsonb, modified_at timestamptz, request_id uuid, document_number text)
+           ), known as materialized (
+               -- Found one by one by their whole key: a join may come out as a walk through everything of the source.
+               select o.id, r.modified_at, r.request_id, r.content from r cross join lateral (
+                   select o.id from orders o
+                   where o.source_id = $3 and o.external_id = r.external_id and o.revision = r.revision
+                     and o.modified_at < r.modified_at limit 1) o
+           ), stored as (
                insert into orders (id, account_id, source_id, external_id, revision, name, total, currency, content,
                                    modified_at, received_at, request_id, document_number, status)
                select r.id, $2, $3, r.external_id, r.revision, r.name, r.total, r.currency, r.content,
                       r.modified_at, $4, r.request_id, r.document_number, 'queued'
-               from jsonb_to_recordset($1) as r (id uuid, external_id text, revision text, name text, total numeric,
-                    currency text, content jsonb, modified_at timestamptz, request_id uuid, document_number text)
-               where not exists (select from orders l where l.source_id = $3 and l.external_id = r.external_id
-                                 and l.modified_at > r.modified_at)
+               from r
+               where (select bool_or(l.modified_at > r.modified_at) from orders l
+                      where l.source_id = $3 and l.external_id = r.external_id) is not true
                order by r.modified_at, r.external_id
                on conflict (source_id, external_id, revision) do nothing
                returning external_id, revision
@@ -111,10 +119,8 @@ pub async fn receive(
                                                      and (t.outcome is null or t.outcome = 'unknown'))
                                      then o.request_id else r.request_id end,
                    last_message = null, remedy = null
-               from jsonb_to_recordset($1) as r (external_id text, revision text, modified_at timestamptz,
-                    request_id uuid, content jsonb)
-               where o.source_id = $3 and o.external_id = r.external_id and o.revision = r.revision
-                 and r.modified_at > o.modified_at
+               from known r
+               where o.id = r.id and o.id = any(array(select id from known)) and r.modified_at > o.modified_at
                  and (o.status in ('superseded', 'parked')
                       or o.status = 'queued' and exists (
                           select from orders l where l.source_id = o.source_id and l.external_id = o.external_id
@@ -124,9 +130,8 @@ pub async fn receive(
                -- What is not part of a revision may still come into a document that is not made yet.
                update orders o set modified_at = r.modified_at,
                                    content = case when o.status = 'queued' then r.content else o.content end
-               from jsonb_to_recordset($1) as r (external_id text, revision text, modified_at timestamptz, content jsonb)
-               where o.source_id = $3 and o.external_id = r.external_id and o.revision = r.revision
-                 and r.modified_at > o.modified_at
+               from known r
+               where o.id = r.id and o.id = any(array(select id from known)) and r.modified_at > o.modified_at
                  and (o.status = 'posted'
                       or o.status = 'queued' and not exists (
                           select from orders l where l.source_id = o.source_id and l.external_id = o.external_id
@@ -149,9 +154,13 @@ pub async fn receive(
     sqlx::query!(
         "update orders p
          set status = 'superseded', last_message = 'a later revision of this order took its place', remedy = null
-         where p.source_id = $1 and p.external_id = any($2) and p.status = 'parked'
-           and exists (select from orders n where n.source_id = p.source_id and n.external_id = p.external_id
-                       and n.position > p.position)",
+         where p.status = 'parked'
+           and p.id = any(array(
+               select p.id from unnest($2::text[]) e (external_id) cross join lateral (
+                   select p.id from orders p
+                   where p.source_id = $1 and p.external_id = e.external_id and p.status = 'parked' offset 0) p))
+           and (select max(n.position) from orders n
+                where n.source_id = p.source_id and n.external_id = p.external_id) > p.position",
         source_id,
         &external_ids
     )
