@@ -224,7 +224,9 @@ pub async fn list(
                 " order by u.received_at desc, u.position desc",
                 [only.as_str()]
             ),
-            _ => page!(conn, filter, before, limit, "orders o", "", " order by o.received_at desc, o.position desc", []),
+            _ => {
+                page!(conn, filter, before, limit, "orders o", "", " order by o.received_at desc, o.position desc", [])
+            }
         },
     };
     tx.commit().await?;
