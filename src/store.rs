@@ -48,6 +48,9 @@ pub mod orders;
 /// Every attempt to post an order.
 pub mod attempts;
 
+/// What people did by hand.
+pub mod audit_log;
+
 /// What we last wrote into QuickBooks for each order.
 pub mod documents;
 
