@@ -28,6 +28,7 @@ use crate::{
     keys::{self, Keys},
     lifecycle::{Round, Supervisor},
     links::ReconnectLinks,
+    operators::Doorkeeper,
     orders::{self, dispatch::Dispatch, intake::Intake, retention::Retention},
     outage::OutageWatch,
     presence::Presence,
@@ -227,7 +228,7 @@ impl App {
         .context("cannot set up TLS for the SMTP server: check smtp.host and smtp.security")?;
         let health = Health {
             pool: pool.clone(),
-            vault,
+            vault: Arc::clone(&vault),
             providers: providers.clone(),
             fence: fence.clone(),
             spool,
@@ -252,6 +253,9 @@ impl App {
             under_way: TaskTracker::new(),
             support_contact: config.alerts.support_contact.as_deref().map(Arc::from),
             metrics,
+            doorkeeper: Doorkeeper::new(pool.clone(), vault, config.web.session_lifetime),
+            trends: web::Trends::default(),
+            settings: config.show().into(),
             status_links: links.into(),
         };
         Ok(Self {
@@ -487,7 +491,8 @@ fn settings(config: &ProviderConfig) -> provider::Settings {
     }
 }
 
-fn host_name() -> String {
+/// What this machine is called.
+pub(crate) fn host_name() -> String {
     let host = std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).unwrap_or_default();
     Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or("daemon").to_owned()
 }

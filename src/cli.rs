@@ -10,6 +10,7 @@ mod connection;
 mod demo;
 mod doctor;
 mod key;
+mod operator;
 mod order;
 mod output;
 mod resume;
@@ -31,10 +32,12 @@ use sqlx::PgConnection;
 
 use self::output::complain;
 use crate::{
-    app::{App, Database},
+    app::{App, Database, host_name},
     clock::Clock,
     config::{Config, Problems, Sources, environment},
-    keys, lifecycle, vault,
+    keys, lifecycle,
+    store::audit_log::Actor,
+    vault,
 };
 
 /// Where the configuration is looked for when nobody names it.
@@ -82,6 +85,9 @@ enum Command {
     Order(order::Command),
     /// Take in the HubSpot orders of a range of dates, also of one before the first connect
     Sync(sync::Options),
+    /// People who may use the dashboard
+    #[command(subcommand)]
+    Operator(operator::Command),
     /// Keys that seal tokens at rest
     #[command(subcommand)]
     Key(key::Command),
@@ -144,6 +150,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Connection(command) => command.run(quiet(load(sources())?)).await,
         Command::Order(command) => command.run(quiet(load(sources())?)).await,
         Command::Sync(options) => options.run(quiet(load(sources())?)).await,
+        Command::Operator(command) => command.run(quiet(load(sources())?)).await,
         Command::Key(command) => command.run(load(sources())?).await,
         Command::Config(command) => command.run(sources()),
         Command::Doctor(options) => options.run(quiet(load(sources())?)).await,
@@ -211,6 +218,13 @@ async fn unhurried<T>(app: &App, work: impl Future<Output = anyhow::Result<T>>) 
         done = work => done,
         () = lifecycle::signalled() => anyhow::bail!("stopped in the middle: what was under way is settled by the next try"),
     }
+}
+
+/// Who types commands here, for the audit log.
+fn actor() -> Actor {
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::current()).ok().flatten();
+    let user = user.map_or_else(|| format!("uid {}", nix::unistd::Uid::current()), |user| user.name);
+    Actor::CommandLine(format!("{user}@{}", host_name()))
 }
 
 fn usual_config() -> Option<PathBuf> {

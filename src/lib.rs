@@ -54,11 +54,17 @@ pub mod orders;
 /// Keys with which carts send orders.
 pub mod api_keys;
 
+/// Who may come in to the dashboard.
+pub mod operators;
+
 /// Reconnect links: signed, expiring, no login.
 pub mod links;
 
 /// Tells people, by mail.
 pub mod alerts;
+
+/// Why things stand as they do, in words.
+pub mod explain;
 
 /// The checks behind `doctor`, `/readyz` and the status page.
 pub mod health;

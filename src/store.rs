@@ -48,6 +48,9 @@ pub mod orders;
 /// Every attempt to post an order.
 pub mod attempts;
 
+/// People who may use the dashboard.
+pub mod operators;
+
 /// What people did by hand.
 pub mod audit_log;
 
@@ -77,6 +80,9 @@ pub mod warnings;
 
 /// Refresh windows that nothing renews in time.
 pub mod windows;
+
+/// The last day in numbers.
+pub mod trends;
 
 /// The reconnects to come.
 pub mod forecast;

@@ -1,4 +1,4 @@
-//! The web side: reconnect links and OAuth callbacks for owners, the status page for the operator, health and metrics for
+//! The web side: reconnect links and OAuth callbacks for owners, the dashboard for the operator, health and metrics for
 //! machines. Pages need no script; no URL that carries a code, a state or a link is ever logged.
 
 /// Reconnect links and OAuth callbacks.
@@ -16,8 +16,20 @@ mod machines;
 /// What people see.
 pub mod pages;
 
-/// The operator's status page.
+/// The operator's pages.
+mod dashboard;
+
+/// An owner's page.
+mod owner;
+
+/// Who asks.
+mod visitor;
+
+/// The overview.
 mod status;
+
+/// The last day, drawn.
+mod trends;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -41,12 +53,14 @@ use tracing::{Level, error, info_span};
 use uuid::Uuid;
 
 use self::pages::MessagePage;
+pub use self::trends::Trends;
 use crate::{
     clock::Clock,
     config,
     health::Health,
     keeper::Keeper,
     links::ReconnectLinks,
+    operators::Doorkeeper,
     orders::{dispatch::Dispatch, intake::Intake},
     provider::Providers,
     store,
@@ -84,7 +98,13 @@ pub struct Web {
     pub support_contact: Option<Arc<str>>,
     /// What is counted.
     pub metrics: Metrics,
-    /// Links shown on the status page, such as the demo's mailbox.
+    /// Who may come in.
+    pub doorkeeper: Doorkeeper,
+    /// The last day, drawn.
+    pub trends: Trends,
+    /// The configuration, as it is shown.
+    pub settings: Arc<str>,
+    /// Links shown on the dashboard, such as the demo's mailbox.
     pub status_links: Arc<[(String, String)]>,
 }
 
@@ -93,10 +113,13 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img
 /// Every route.
 pub fn router(web: Web) -> Router {
     Router::new()
-        .route("/", get(status::page))
         .route("/connect/{token}", get(connect::begin))
+        .route("/owner/{token}", get(owner::page))
+        .route("/owner/{token}/disconnect", post(owner::disconnect))
         .route("/oauth/{provider}/callback", get(connect::callback))
         .route("/assets/style.css", get(style))
+        .route("/assets/live.js", get(live))
+        .merge(dashboard::routes())
         .route("/healthz", get(machines::healthz))
         .route("/readyz", get(machines::readyz))
         .route("/metrics", get(machines::metrics))
@@ -150,6 +173,12 @@ pub async fn serve(
 async fn style() -> impl IntoResponse {
     let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")];
     (headers, pages::STYLE)
+}
+
+async fn live() -> impl IntoResponse {
+    let headers =
+        [(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")];
+    (headers, pages::LIVE)
 }
 
 async fn not_found() -> Response {

@@ -22,7 +22,7 @@ mod window_near;
 mod window_near_resolved;
 mod wrapping;
 
-pub use lapsed::Lapsed;
+pub use lapsed::{Lapsed, what_happened};
 pub use operator_fault::OperatorFault;
 pub use operator_fault_resolved::OperatorFaultResolved;
 pub use outage_closed::OutageClosed;

@@ -3,15 +3,24 @@
 mod api_key;
 mod settings;
 
-use anyhow::bail;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
 use clap::Subcommand;
+use serde_json::json;
+use sqlx::Connection as _;
 use uuid::Uuid;
 
 use super::{DONE, output, with_database};
 use crate::{
     clock::Clock,
     config::Config,
-    store::accounts::{self, Account},
+    links::ReconnectLinks,
+    store::{
+        accounts::{self, Account},
+        audit_log::{self, Deed},
+    },
+    vault::Vault,
 };
 
 /// The most rows that a list prints.
@@ -42,6 +51,19 @@ pub(super) enum Command {
     /// Keys with which a cart sends orders for an account
     #[command(subcommand)]
     ApiKey(api_key::Command),
+    /// Make void every link that was made for a customer until now, those in mails too
+    RevokeLinks {
+        /// The account, by name or id
+        account: String,
+    },
+    /// Make a link that opens the owner's own page, without a login
+    PageLink {
+        /// The account, by name or id
+        account: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Show or change how a customer's orders become documents
     Settings {
         /// The account, by name or id
@@ -77,6 +99,8 @@ impl Command {
                 add(conn, &account, json).await
             }
             Self::List { json } => list(conn, json).await,
+            Self::RevokeLinks { account } => revoke_links(conn, &account).await,
+            Self::PageLink { account, json } => page_link(conn, &account, &config, json).await,
             Self::ApiKey(command) => command.run(conn).await,
             Self::Settings { account, set, unset, json } => {
                 let set = set.into_iter().filter(|(key, _)| !is_of_the_configuration(key)).collect();
@@ -112,6 +136,47 @@ async fn add(conn: &mut sqlx::PgConnection, account: &Account, json: bool) -> an
         }
     }
     Ok(DONE)
+}
+
+async fn revoke_links(conn: &mut sqlx::PgConnection, name: &str) -> anyhow::Result<u8> {
+    let (account, now) = (named(conn, name).await?, Clock::system().now());
+    let mut tx = conn.begin().await?;
+    accounts::revoke_links(&mut tx, account.id, now).await?;
+    let deed = Deed {
+        action: "account.revoke_links",
+        account_id: Some(account.id),
+        subject: &account.name,
+        detail: json!({}),
+    };
+    audit_log::record(&mut tx, &super::actor(), &deed, now).await?;
+    tx.commit().await?;
+    output::say(&format!("Every link that was made for {} until now is void, those in mails too.", account.name));
+    output::say("Next: make a new one with `lamplighter connection link`, or wait: the next mail carries one.");
+    Ok(DONE)
+}
+
+async fn page_link(conn: &mut sqlx::PgConnection, name: &str, config: &Config, json: bool) -> anyhow::Result<u8> {
+    let (account, now) = (named(conn, name).await?, Clock::system().now());
+    let vault = Arc::new(Vault::load(&config.vault.keys_file)?);
+    let links = ReconnectLinks::new(vault, config.web.public_url.clone(), config.web.link_lifetime);
+    let (url, link) = links.make_owners(account.id, now);
+    if json {
+        output::json(&json!({ "account": account.name, "url": url, "expires_at": link.expires_at }))?;
+    } else {
+        output::say(url.as_str());
+        let until = output::instant(link.expires_at);
+        let owner = &account.owner_email;
+        output::complain(&format!(
+            "Opens the page of {}'s owner until {until}. Send it to {owner} alone.",
+            account.name
+        ));
+    }
+    Ok(DONE)
+}
+
+async fn named(conn: &mut sqlx::PgConnection, name: &str) -> anyhow::Result<Account> {
+    let missing = || format!("there is no account {name:?}: see `lamplighter account list`");
+    accounts::find(conn, name.trim()).await?.with_context(missing)
 }
 
 async fn list(conn: &mut sqlx::PgConnection, json: bool) -> anyhow::Result<u8> {

@@ -1,12 +1,17 @@
 //! What the web side listens on and how the outside reaches it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
+use axum::http::HeaderName;
 use url::Url;
 
 use super::{
     problem::Fault,
     reader::{Section, gather},
+    value::Value,
 };
 
 /// `[web]`.
@@ -18,11 +23,17 @@ pub struct Web {
     pub public_url: Url,
     /// How long a reconnect link works.
     pub link_lifetime: Duration,
-    /// Who sees the status page.
+    /// Who may look at the dashboard without signing in.
     pub status_page: StatusPage,
+    /// How long a sign-in lasts.
+    pub session_lifetime: Duration,
+    /// Header in which a trusted proxy names whom it has signed in.
+    pub identity_header: Option<HeaderName>,
+    /// Proxies whose headers are believed.
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
-/// Who sees the status page.
+/// Who may look at the dashboard without signing in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusPage {
     /// Direct requests from this machine only, none that came through a proxy.
@@ -35,7 +46,7 @@ pub enum StatusPage {
 
 impl Web {
     pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
-        Some(gather!(Web {
+        let web = gather!(Web {
             listen: section.address("listen"),
             public_url: section.parsed("public_url", public_url),
             link_lifetime: section.duration("link_lifetime", Duration::from_mins(5)..=Duration::from_hours(90 * 24)),
@@ -43,8 +54,34 @@ impl Web {
                 "status_page",
                 &[("local", StatusPage::Local), ("open", StatusPage::Open), ("off", StatusPage::Off)]
             ),
-        }))
+            session_lifetime: section
+                .duration("session_lifetime", Duration::from_mins(5)..=Duration::from_hours(90 * 24)),
+            identity_header: section.parsed("identity_header", identity_header),
+            trusted_proxies: section.read("trusted_proxies", trusted_proxies),
+        });
+        if web.identity_header.is_some() && web.trusted_proxies.is_empty() {
+            let remedy = "name the proxy's address in web.trusted_proxies: from anybody else the header would be a lie";
+            let key = section.key("identity_header");
+            section.reader().fault(&key, Fault::new("is set, but no proxy is trusted to set it", remedy));
+            return None;
+        }
+        Some(web)
     }
+}
+
+fn identity_header(text: &str) -> Result<Option<HeaderName>, Fault> {
+    let wrong = || Fault::new(format!("{text:?} is no name of a header"), r#"write it like "x-forwarded-user""#);
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| wrong()) }
+}
+
+fn trusted_proxies(value: &Value) -> Result<Vec<IpAddr>, Fault> {
+    let Value::List(items) = value else { return Ok(Vec::new()) };
+    let address = |text: &String| {
+        let wrong =
+            || Fault::new(format!("{text:?} is no IP address"), r#"write addresses, like ["127.0.0.1", "::1"]"#);
+        text.trim().parse::<IpAddr>().map(|address| address.to_canonical()).map_err(|_| wrong())
+    };
+    items.iter().map(address).collect()
 }
 
 fn public_url(text: &str) -> Result<Url, Fault> {

@@ -1,5 +1,8 @@
 //! Customers of the operator, each with an owner who is told when something needs them.
 
+/// Page by page.
+pub mod listing;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -70,6 +73,27 @@ pub async fn of_connection(conn: &mut PgConnection, connection_id: Uuid) -> Resu
     )
     .fetch_one(conn)
     .await?)
+}
+
+/// Makes all links void that were made for an account up to now.
+///
+/// # Errors
+/// Database trouble.
+pub async fn revoke_links(conn: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
+    sqlx::query!("update accounts set links_revoked_at = $2 where id = $1", id, now).execute(conn).await?;
+    Ok(())
+}
+
+/// Whether a link of an account is void that was made then; one without a moment is, once any are.
+///
+/// # Errors
+/// Database trouble.
+pub async fn are_revoked(conn: &mut PgConnection, id: Uuid, made_at: Option<DateTime<Utc>>) -> Result<bool, Error> {
+    let revoked_at = sqlx::query_scalar!("select links_revoked_at from accounts where id = $1", id)
+        .fetch_optional(conn)
+        .await?
+        .flatten();
+    Ok(revoked_at.is_some_and(|revoked_at| made_at.is_none_or(|made_at| made_at <= revoked_at)))
 }
 
 /// An account with its connections and what waits, for people.

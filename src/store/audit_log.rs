@@ -52,14 +52,30 @@ pub struct Deed<'a> {
 /// # Errors
 /// Database trouble.
 pub async fn record(conn: &mut PgConnection, actor: &Actor, deed: &Deed<'_>, now: DateTime<Utc>) -> Result<(), Error> {
+    record_all(conn, actor, std::slice::from_ref(deed), now).await
+}
+
+/// Writes down several deeds of one moment, in one statement.
+///
+/// # Errors
+/// Database trouble.
+pub async fn record_all(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    deeds: &[Deed<'_>],
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let (actions, subjects): (Vec<_>, Vec<_>) = deeds.iter().map(|deed| (deed.action, deed.subject)).unzip();
+    let (accounts, details): (Vec<_>, Vec<_>) = deeds.iter().map(|deed| (deed.account_id, &deed.detail)).unzip();
     sqlx::query!(
-        "insert into audit_log (at, actor, action, account_id, subject, detail) values ($1, $2, $3, $4, $5, $6)",
+        "insert into audit_log (at, actor, action, account_id, subject, detail)
+         select $1, $2, * from unnest($3::text[], $4::uuid[], $5::text[], $6::jsonb[])",
         now,
         actor.to_string(),
-        deed.action,
-        deed.account_id,
-        deed.subject,
-        deed.detail
+        &actions as &[&str],
+        &accounts as &[Option<Uuid>],
+        &subjects as &[&str],
+        &details as &[&Value]
     )
     .execute(conn)
     .await?;

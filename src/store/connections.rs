@@ -1,5 +1,8 @@
 //! One account's authorization for one company at one provider, and its status as people see it.
 
+/// Page by page.
+pub mod listing;
+
 mod naming;
 
 use chrono::{DateTime, Utc};
@@ -29,6 +32,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them, those in need first.
+    pub const ALL: [Self; 4] = [Self::Lapsed, Self::Failing, Self::Connected, Self::Disconnected];
+
     /// The word in tables and on pages.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -258,6 +258,27 @@ pub async fn count_by_status(conn: &mut PgConnection) -> Result<Vec<(Status, i64
     Ok(rows.into_iter().map(|row| (row.status, row.count)).collect())
 }
 
+/// How many revisions of orders came in for an account since then, and how many of them have their document.
+///
+/// # Errors
+/// Database trouble.
+pub async fn came_and_posted(
+    conn: &mut PgConnection,
+    account_id: Uuid,
+    since: DateTime<Utc>,
+) -> Result<(i64, i64), Error> {
+    let row = sqlx::query!(
+        r#"select count(*) filter (where status <> 'superseded') as "came!",
+                  count(*) filter (where status = 'posted') as "posted!"
+           from orders where account_id = $1 and received_at >= $2"#,
+        account_id,
+        since
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.came, row.posted))
+}
+
 /// How many orders wait in an account, or in all.
 ///
 /// # Errors

@@ -27,6 +27,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Posted, Self::Parked, Self::Superseded, Self::Skipped];
+
     /// The word in tables, metrics and pages.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -68,6 +68,9 @@ pub(super) async fn begin(
         if accounts::find(&mut conn, &link.account_id.to_string()).await?.is_none() {
             return Ok(web.answer(StatusCode::NOT_FOUND, MessagePage::link_invalid()));
         }
+        if accounts::are_revoked(&mut conn, link.account_id, link.made_at).await? {
+            return Ok(web.answer(StatusCode::GONE, MessagePage::link_revoked()));
+        }
         let (state, browser) = (hash(&state), hash(&browser));
         oauth_states::begin(&mut conn, &state, &browser, &begun, now, now + STATE_LIFETIME).await?;
     }
@@ -163,7 +166,7 @@ impl Web {
         self.links.make(begun.account_id, begun.provider, now).0
     }
 
-    fn answer(&self, status: StatusCode, page: MessagePage) -> Response {
+    pub(super) fn answer(&self, status: StatusCode, page: MessagePage) -> Response {
         show(status, &page.with_contact(self.support_contact.as_deref()))
     }
 

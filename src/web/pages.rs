@@ -1,17 +1,20 @@
 //! The pages people see: the operator's status page, and one page for every end of a connect.
 //!
 //! A page is a struct of plain values with a `render()`; it knows nothing of the database, of cookies or of HTTP
-//! status codes. Pages carry no script and no inline style, so they keep to `default-src 'none'; style-src 'self'`.
+//! status codes. Pages carry no inline script and no inline style, and are whole without any.
 //!
 //! Invariant: every value is escaped by its template, and every failure shown says what to do.
 
+mod frame;
 mod message;
 mod outcomes;
 mod refusals;
 mod rows;
 mod status;
 
+pub use frame::{Bar, Chart, Frame, Here, When};
 pub use message::MessagePage;
+pub(super) use rows::Shown;
 pub use rows::{
     AccountRow, AlertRow, ConnectionCounts, ConnectionRow, Listing, OrderRow, OutageRow, ParkedRow, ProviderRow,
     SpendRow, TokenClock,
@@ -20,6 +23,9 @@ pub use status::StatusPage;
 
 /// The stylesheet of all pages, to be served as `/assets/style.css`.
 pub const STYLE: &str = include_str!("../../templates/style.css");
+
+/// Keeps a page up to date while it is looked at; served as `/assets/live.js`.
+pub const LIVE: &str = include_str!("../../templates/live.js");
 
 /// How good or bad something is. Always shown with a word or a shape too, never by colour alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

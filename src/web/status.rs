@@ -1,25 +1,18 @@
-//! The operator's status page: one look at everything. It shows owners' names and addresses, so by default only a direct
-//! request from this machine sees it, and none that came through a proxy.
+//! The overview: one look at everything, what needs attention first.
 
-use std::net::SocketAddr;
-
-use axum::{
-    extract::{ConnectInfo, State},
-    http::{HeaderMap, StatusCode},
-    response::{Html, IntoResponse as _, Response},
-};
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{
-    Error, Web, not_found,
+    Error,
+    dashboard::Desk,
     pages::{
-        AccountRow, AlertRow, ConnectionCounts, ConnectionRow, Listing, OrderRow, OutageRow, ParkedRow, ProviderRow,
-        SpendRow, StatusPage, TokenClock, Tone,
+        AccountRow, AlertRow, ConnectionCounts, ConnectionRow, Here, Listing, OrderRow, OutageRow, ParkedRow,
+        ProviderRow, SpendRow, StatusPage, TokenClock, Tone,
     },
 };
 use crate::{
-    config::StatusPage as Audience,
     health::Depth,
     provider::Provider,
     store::{
@@ -33,26 +26,11 @@ const ROWS: i64 = 25;
 const REFRESH_SECONDS: u32 = 10;
 
 /// Shows it.
-pub(super) async fn page(
-    State(web): State<Web>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-) -> Result<Response, Error> {
-    let allowed = match web.config.status_page {
-        Audience::Open => true,
-        Audience::Off => false,
-        Audience::Local => {
-            let proxied = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
-            peer.ip().is_loopback() && !proxied.into_iter().any(|name| headers.contains_key(name))
-        }
-    };
-    if !allowed {
-        return Ok(not_found().await);
-    }
+pub(super) async fn page(desk: Desk) -> Result<Response, Error> {
+    let web = &desk.web;
     let checks = web.health.checks(Depth::Quick).await;
-    let now = web.clock.now();
     let mut page = StatusPage {
-        generated_at: now,
+        generated_at: desk.now(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         refresh_seconds: Some(REFRESH_SECONDS),
         checks,
@@ -66,12 +44,11 @@ pub(super) async fn page(
         spends: Listing::default(),
         alerts: Listing::default(),
         outages: Listing::default(),
-        links: web.status_links.to_vec(),
+        charts: web.trends.charts(&web.pool, desk.now()).await?,
+        frame: desk.frame(Here::Overview),
     };
-    let mut conn = web.pool.acquire().await?;
-    fill(&mut page, &mut conn).await?;
-    let html = page.render().map_err(|cause| store::Error::Sql(sqlx::Error::Encode(Box::new(cause))));
-    Ok((StatusCode::OK, Html(html?)).into_response())
+    fill(&mut page, &mut *web.pool.acquire().await?).await?;
+    Ok(desk.show(&page))
 }
 
 async fn fill(page: &mut StatusPage, conn: &mut PgConnection) -> Result<(), store::Error> {
@@ -103,7 +80,7 @@ async fn fill(page: &mut StatusPage, conn: &mut PgConnection) -> Result<(), stor
     let recent = order_log::list(conn, &order_log::Filter::default(), None, ROWS).await?;
     page.orders = Listing::of(recent.into_iter().map(order_row).collect(), all_orders);
     page.spends = spends::recent(conn, ROWS).await?.into_iter().map(spend_row).collect::<Vec<_>>().into();
-    page.alerts = alert_rows(conn).await?.into();
+    page.alerts = alert_rows(conn, ROWS).await?.into();
     page.outages = outages::recent(conn, ROWS).await?.into_iter().map(outage_row).collect::<Vec<_>>().into();
     Ok(())
 }
@@ -125,6 +102,7 @@ fn connection_row(row: &connections::Overview) -> ConnectionRow {
         _ => None,
     };
     ConnectionRow {
+        id: row.id,
         account: row.account.clone(),
         provider: row.provider,
         company: row.company_name.clone(),
@@ -141,6 +119,7 @@ fn connection_row(row: &connections::Overview) -> ConnectionRow {
 
 fn account_row(row: accounts::Overview) -> AccountRow {
     AccountRow {
+        id: row.id,
         name: row.name,
         owner_name: row.owner_name,
         owner_email: row.owner_email,
@@ -159,6 +138,7 @@ fn order_row(row: order_log::Overview) -> OrderRow {
     };
     let reason = row.last_message.filter(|_| row.status != orders::Status::Posted);
     OrderRow {
+        id: row.id,
         account: row.account,
         number: row.name,
         amount: row.total.map(|total| format!("{total} {}", row.currency.as_deref().unwrap_or("")).trim().to_owned()),
@@ -176,7 +156,7 @@ fn order_row(row: order_log::Overview) -> OrderRow {
 
 fn parked_row(row: order_log::Overview) -> ParkedRow {
     ParkedRow {
-        id: row.id.to_string(),
+        id: row.id,
         account: row.account,
         number: row.name,
         amount: row.total.map(|total| format!("{total} {}", row.currency.as_deref().unwrap_or("")).trim().to_owned()),
@@ -199,7 +179,7 @@ fn provider_row(row: outages::Standing) -> ProviderRow {
     ProviderRow { name: row.endpoint.title(row.provider), tone, state: state.to_owned(), since, note }
 }
 
-fn spend_row(row: spends::Spend) -> SpendRow {
+pub(super) fn spend_row(row: spends::Spend) -> SpendRow {
     use spends::Outcome;
     let tone = match row.outcome {
         Some(Outcome::Renewed) => Tone::Good,
@@ -220,8 +200,8 @@ fn spend_row(row: spends::Spend) -> SpendRow {
     }
 }
 
-async fn alert_rows(conn: &mut PgConnection) -> Result<Vec<AlertRow>, store::Error> {
-    let recent = alerts::recent(conn, ROWS).await?;
+pub(super) async fn alert_rows(conn: &mut PgConnection, limit: i64) -> Result<Vec<AlertRow>, store::Error> {
+    let recent = alerts::recent(conn, limit).await?;
     let ids: Vec<_> = recent.iter().map(|alert| alert.id).collect();
     let told = mails::standing(conn, &ids).await?;
     Ok(recent
@@ -258,7 +238,7 @@ async fn alert_rows(conn: &mut PgConnection) -> Result<Vec<AlertRow>, store::Err
         .collect())
 }
 
-fn outage_row(row: outages::Outage) -> OutageRow {
+pub(super) fn outage_row(row: outages::Outage) -> OutageRow {
     OutageRow {
         name: row.endpoint.title(row.provider),
         opened_at: row.opened_at,

@@ -11,6 +11,7 @@ mod causes;
 mod config;
 mod conformance;
 mod connect;
+mod dashboard;
 mod fence;
 mod keeper;
 mod keys;

@@ -44,6 +44,17 @@ pub struct Lapsed<'a> {
     pub correlation_id: Option<&'a str>,
 }
 
+/// What is said of a lapse: in a line, what happened, and the steps that end at the button which reconnects.
+pub fn what_happened(
+    cause: Cause,
+    provider: Provider,
+    account: &str,
+    company: &str,
+) -> (String, Vec<String>, Vec<String>) {
+    let said = causes::words_for(cause, provider, &words::name(account), &words::name(company));
+    (said.heading, said.happened, said.steps)
+}
+
 impl Lapsed<'_> {
     /// The mail in both its parts.
     pub fn render(&self) -> Result<Rendered, askama::Error> {

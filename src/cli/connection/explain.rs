@@ -1,40 +1,19 @@
-//! `lamplighter connection explain`: everything about one connection on one screen, for whoever is called at night. What is
-//! stored is read first, all of it; from there to the lines it is pure.
+//! `lamplighter connection explain`: everything about one connection on one screen, for whoever is called at night.
 
-pub(super) mod rules;
 pub(super) mod screen;
-
-mod next;
-mod why;
 
 #[cfg(test)]
 mod samples;
 
 use anyhow::Context as _;
-use chrono::{DateTime, Utc};
 use clap::Args;
-use serde::Serialize;
 use serde_json::json;
-use sqlx::PgConnection;
-use uuid::Uuid;
 
 use super::{
     super::{DONE, output, with_database},
     naming::{CONNECTION, named},
 };
-use crate::{
-    clock::Clock,
-    config::Config,
-    store::{
-        dossiers::{self, Dossier, OpenOutage, Spend, Told},
-        farewells::{self, Farewell},
-        set_asides,
-        spends::Outcome,
-    },
-};
-
-/// How many spends are shown.
-const SPENDS: i64 = 10;
+use crate::{clock::Clock, config::Config, explain::connection as explain};
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Options {
@@ -45,31 +24,16 @@ pub(in super::super) struct Options {
     json: bool,
 }
 
-/// Everything that is known.
-#[derive(Debug, Serialize)]
-pub(super) struct Facts {
-    pub(super) connection: Dossier,
-    /// The last one first.
-    pub(super) spends: Vec<Spend>,
-    /// Alerts that touch it, with their mails.
-    pub(super) told: Vec<Told>,
-    pub(super) outages: Vec<OpenOutage>,
-    /// Its end, when it is disconnected.
-    pub(super) farewell: Option<Farewell>,
-    /// Whether grants are tried out by themselves.
-    pub(super) probes: bool,
-    pub(super) now: DateTime<Utc>,
-}
-
 impl Options {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<u8> {
         with_database(config, async |conn| {
             let found = named(conn, &self.connection).await?;
             let probes = config.keeper.probe_interval.is_some();
-            let facts = gather(conn, found.id, probes, Clock::system().now()).await?;
+            let facts = explain::gather(conn, found.id, probes, Clock::system().now()).await?;
+            let facts = facts.context("the connection is gone")?;
             if self.json {
-                let (why, next) = (why::lines(&facts), next::steps(&facts));
-                output::json(&json!({ "facts": facts, "why": why, "next": next, "try": next::commands(&facts) }))?;
+                let (why, next) = (explain::why(&facts), explain::steps(&facts));
+                output::json(&json!({ "facts": facts, "why": why, "next": next, "try": explain::commands(&facts) }))?;
             } else {
                 screen::lines(&facts, None).iter().for_each(|line| output::say(line));
             }
@@ -77,18 +41,4 @@ impl Options {
         })
         .await
     }
-}
-
-async fn gather(conn: &mut PgConnection, id: Uuid, probes: bool, now: DateTime<Utc>) -> anyhow::Result<Facts> {
-    let (connection, spends) = dossiers::with_spends(conn, id, SPENDS).await?.context("the connection is gone")?;
-    // These alerts are one for all connections with the same trouble.
-    let rule = spends.first().filter(|last| last.outcome == Some(Outcome::OperatorFault));
-    let rule = rule.and_then(|last| last.rule.as_ref());
-    let mut shared: Vec<_> =
-        rule.into_iter().map(|rule| format!("operator_fault/{}/{rule}", connection.provider)).collect();
-    shared.extend(set_asides::incident_of(conn, id).await?);
-    let told = dossiers::told(conn, id, &shared).await?;
-    let outages = dossiers::outages(conn, connection.provider).await?;
-    let farewell = farewells::of(conn, id).await?;
-    Ok(Facts { connection, spends, told, outages, farewell, probes, now })
 }

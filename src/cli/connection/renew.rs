@@ -6,12 +6,13 @@ use serde_json::json;
 
 use super::{
     super::{DONE, FAILED, UNHEALTHY, output, unhurried, with_app},
-    explain::{rules, screen},
+    explain::screen,
     naming::{CONNECTION, named},
 };
 use crate::{
     app::App,
     config::Config,
+    explain::connection::{self as explain, rules},
     keeper::by_hand::{Haste, Pause, Renewal},
     provider::Endpoint,
     store::{
@@ -102,7 +103,7 @@ pub(super) fn waiting(lease: &Lease) -> String {
 
 fn said(renewal: &Renewal, found: &Found, dossier: &Dossier, spend: Option<&Spend>, app: &App) -> (End, String) {
     let who = format!("{} at {}", found.account, found.provider.title());
-    let evidence = spend.map(screen::evidence).filter(|text| !text.is_empty());
+    let evidence = spend.map(explain::evidence).filter(|text| !text.is_empty());
     let evidence = evidence.map_or_else(String::new, |text| format!(" ({text})"));
     match renewal {
         Renewal::Spent { outcome: Some(Outcome::Renewed), .. } => {

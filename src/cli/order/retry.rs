@@ -15,11 +15,11 @@ use super::{
     account_id, list,
     moment::Moment,
     naming::{ORDER, all_named, title},
-    show::next,
 };
 use crate::{
     clock::Clock,
     config::Config,
+    explain::{Step, order::lane},
     store::{
         order_log::{
             self, Cursor, Filter, Overview,
@@ -193,7 +193,7 @@ async fn what_is_next(
     conn: &mut PgConnection,
     back: &[PutBack],
     now: DateTime<Utc>,
-) -> anyhow::Result<Vec<(String, next::Step)>> {
+) -> anyhow::Result<Vec<(String, Step)>> {
     let mut accounts: Vec<Uuid> = back.iter().map(|order| order.account_id).collect();
     accounts.sort_unstable();
     accounts.dedup();
@@ -203,13 +203,13 @@ async fn what_is_next(
         let Some(first) = of.next() else { continue };
         let count = 1 + of.count() as u64;
         let Some(dossier) = dossier::get(conn, first.id, 1).await? else { continue };
-        let step = next::lane(dossier.company.as_ref(), dossier.outage.as_ref(), &dossier.order.account, now);
+        let step = lane(dossier.company.as_ref(), dossier.outage.as_ref(), &dossier.order.account, now);
         lines.push((format!("{} of {}", words::count(count, "order"), words::name(&dossier.order.account)), step));
     }
     Ok(lines)
 }
 
-fn said(back: &[PutBack], next: &[(String, next::Step)], look_every: Duration) -> Vec<String> {
+fn said(back: &[PutBack], next: &[(String, Step)], look_every: Duration) -> Vec<String> {
     if back.is_empty() {
         return vec!["Nothing was put back.".to_owned()];
     }

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::{Intake, Trouble, reading::Reading};
+use super::{Intake, Trouble};
 use crate::{
     keeper::access::Unavailable,
     provider::{Failure, Verdict, hubspot::Within},
@@ -119,12 +119,24 @@ impl Intake {
             if self.stopping.is_cancelled() {
                 return Err(Error::Stopped);
             }
-            let page = self.patiently(&mut reading, async |reading| reading.page(from, within).await).await?;
+            let mut tried = 0;
+            let page = loop {
+                match reading.page(from, within).await {
+                    Ok(page) => break page,
+                    Err(trouble) => self.wait_out(trouble, &mut tried).await?,
+                }
+            };
             let mut fresh = page.orders;
             fresh.retain(|order| seen.insert((order.id.clone(), order.modified_at)));
             let count = fresh.len() as u64;
             let (fresh, filtered) = self.admitted(range.connection_id, fresh).await?;
-            let new = self.patiently(&mut reading, async |reading| reading.contents(&fresh).await).await?;
+            let mut tried = 0;
+            let new = loop {
+                match reading.contents(&fresh).await {
+                    Ok(new) => break new,
+                    Err(trouble) => self.wait_out(trouble, &mut tried).await?,
+                }
+            };
             let came = store_beside(&self.pool, range, &new, self.keeper.clock.now()).await?;
             let failed = (fresh.len() - new.len()) as u64;
             summary.seen += count;
@@ -141,31 +153,22 @@ impl Intake {
         }
     }
 
-    /// Asks again after a passing failure, as HubSpot's pace for an account is shared with everything else that asks.
-    async fn patiently<'a, T>(
-        &self,
-        reading: &mut Reading<'a>,
-        ask: impl AsyncFn(&mut Reading<'a>) -> Result<T, Trouble>,
-    ) -> Result<T, Error> {
+    /// Waits until a question can be asked again after a passing failure, as HubSpot's pace for an account is shared with
+    /// everything else that asks.
+    async fn wait_out(&self, trouble: Trouble, tried: &mut u32) -> Result<(), Error> {
+        let Trouble::Provider(failure) = trouble else { return Err(trouble.into()) };
+        *tried += 1;
         let backoff = Backoff { min: Duration::from_secs(1).min(self.config.retry_min), max: LONGEST_PAUSE };
-        for tried in 1.. {
-            let failure = match ask(reading).await {
-                Ok(answer) => return Ok(answer),
-                Err(Trouble::Provider(failure)) => failure,
-                Err(trouble) => return Err(trouble.into()),
-            };
-            let passing = matches!(failure.verdict, Verdict::Transient | Verdict::OutcomeUnknown);
-            let pause = backoff.pause(tried, rand::random(), failure.retry_after);
-            if !passing || tried >= TRIES || pause > LONGEST_PAUSE {
-                return Err(Error::Provider(failure));
-            }
-            warn!(%failure, pause_seconds = pause.as_secs_f64(), "HubSpot cannot be read now; asked again");
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = self.stopping.cancelled() => return Err(Error::Stopped),
-            }
+        let passing = matches!(failure.verdict, Verdict::Transient | Verdict::OutcomeUnknown);
+        let pause = backoff.pause(*tried, rand::random(), failure.retry_after);
+        if !passing || *tried >= TRIES || pause > LONGEST_PAUSE {
+            return Err(Error::Provider(failure));
         }
-        Err(Error::Stopped)
+        warn!(%failure, pause_seconds = pause.as_secs_f64(), "HubSpot cannot be read now; asked again");
+        tokio::select! {
+            () = tokio::time::sleep(pause) => Ok(()),
+            () = self.stopping.cancelled() => Err(Error::Stopped),
+        }
     }
 }
 

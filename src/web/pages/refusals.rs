@@ -21,6 +21,14 @@ impl MessagePage {
             .asks("If it still does not work, ask the people who run this integration for a new link.")
     }
 
+    /// A link that was made void before its time.
+    pub fn link_revoked() -> Self {
+        Self::new(Tone::Warn, "Link revoked", "This link is not valid any more")
+            .says("Somebody who runs this integration has made it void. Nothing was changed.")
+            .asks("Look for a newer mail from us: it carries a newer link.")
+            .asks("If there is none, ask the people who run this integration for a new link.")
+    }
+
     /// The operator has not set this provider up.
     pub fn not_configured(provider: Provider) -> Self {
         let title = provider.title();
@@ -40,6 +48,35 @@ impl MessagePage {
             .says("The address leads to no page. It may be mistyped, or what it showed is gone.")
             .asks("If you came from a mail, press the button in the mail itself or copy the whole address.")
             .asks("If you run this integration, its status page is the way back in.")
+    }
+
+    /// A form came from nobody in particular.
+    pub fn signed_out() -> Self {
+        Self::new(Tone::Warn, "Signed out", "You are not signed in any more")
+            .says("Nothing was changed.")
+            .asks("Sign in, and do it again.")
+            .offers("Sign in", Some("/sign-in"))
+    }
+
+    /// A viewer wants to act.
+    pub fn may_only_look() -> Self {
+        Self::new(Tone::Warn, "Not allowed", "You may look, but not act")
+            .says("Your role is viewer. Nothing was changed.")
+            .asks("Ask somebody with a shell to run: lamplighter operator role NAME operator.")
+    }
+
+    /// A form that cannot be read.
+    pub fn form_unread() -> Self {
+        Self::new(Tone::Bad, "Not understood", "We could not read this form")
+            .says("Something in it is missing or no form of ours. Nothing was changed.")
+            .asks("Go back, reload the page and fill in the form again.")
+    }
+
+    /// A form without proof that it is ours, or an old one.
+    pub fn form_refused() -> Self {
+        Self::new(Tone::Bad, "Refused", "This form did not come from here")
+            .says("It was open for too long, or another site sent it in your name. Nothing was changed.")
+            .asks("Open the page here, and do it again.")
     }
 
     /// A fault of ours.

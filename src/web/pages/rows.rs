@@ -1,9 +1,15 @@
 //! The rows of the status page, as plain values. Who fills them decides their order: what needs attention first.
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::Tone;
-use crate::{health::State, provider::Provider, store::connections::Status, words};
+use crate::{
+    health::State,
+    provider::Provider,
+    store::{connections::Status, orders},
+    words,
+};
 
 /// Rows of a table, and how many there are beyond those shown.
 #[derive(Clone, Debug)]
@@ -42,7 +48,7 @@ impl<T> Default for Listing<T> {
 }
 
 /// How a state of another module looks on a page.
-pub(super) trait Shown {
+pub(in super::super) trait Shown {
     /// Its colour and shape.
     fn tone(&self) -> Tone;
     /// Its word.
@@ -82,6 +88,21 @@ impl Shown for Status {
     }
 }
 
+impl Shown for orders::Status {
+    fn tone(&self) -> Tone {
+        match self {
+            orders::Status::Posted => Tone::Good,
+            orders::Status::Parked => Tone::Bad,
+            orders::Status::Queued => Tone::Warn,
+            orders::Status::Superseded | orders::Status::Skipped => Tone::Quiet,
+        }
+    }
+
+    fn label(&self) -> &'static str {
+        self.as_str()
+    }
+}
+
 /// How many connections there are in each status, shown or not.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ConnectionCounts {
@@ -113,7 +134,7 @@ pub enum TokenClock {
 
 impl TokenClock {
     /// When it runs out.
-    pub(super) fn end(&self) -> Option<DateTime<Utc>> {
+    pub(in super::super) fn end(&self) -> Option<DateTime<Utc>> {
         match self {
             TokenClock::Runs { until, .. } => Some(*until),
             TokenClock::Endless | TokenClock::None => None,
@@ -121,7 +142,7 @@ impl TokenClock {
     }
 
     /// What is left, in hundredths of the whole.
-    pub(super) fn left(&self, now: DateTime<Utc>) -> i64 {
+    pub(in super::super) fn left(&self, now: DateTime<Utc>) -> i64 {
         let TokenClock::Runs { from, until } = self else {
             return 0;
         };
@@ -133,7 +154,7 @@ impl TokenClock {
     }
 
     /// Colours the bar: little left is worth an eye, nothing left a hand.
-    pub(super) fn tone(&self, now: DateTime<Utc>) -> Tone {
+    pub(in super::super) fn tone(&self, now: DateTime<Utc>) -> Tone {
         match self.left(now) {
             0 => Tone::Bad,
             1..=15 => Tone::Warn,
@@ -142,7 +163,7 @@ impl TokenClock {
     }
 
     /// What is said when it does not run.
-    pub(super) fn idle(&self) -> &'static str {
+    pub(in super::super) fn idle(&self) -> &'static str {
         match self {
             TokenClock::Endless => "no end",
             TokenClock::Runs { .. } | TokenClock::None => "none",
@@ -153,6 +174,8 @@ impl TokenClock {
 /// One account.
 #[derive(Clone, Debug)]
 pub struct AccountRow {
+    /// Our id of it.
+    pub id: Uuid,
     /// Its name.
     pub name: String,
     /// Who owns it.
@@ -170,6 +193,8 @@ pub struct AccountRow {
 /// One connection.
 #[derive(Clone, Debug)]
 pub struct ConnectionRow {
+    /// Our id of it.
+    pub id: Uuid,
     /// Whose it is.
     pub account: String,
     /// Where.
@@ -197,6 +222,8 @@ pub struct ConnectionRow {
 /// One order.
 #[derive(Clone, Debug)]
 pub struct OrderRow {
+    /// Our id of it.
+    pub id: Uuid,
     /// Whose it is.
     pub account: String,
     /// Its number or id in HubSpot.
@@ -220,8 +247,8 @@ pub struct OrderRow {
 /// One order that a person must look at.
 #[derive(Clone, Debug)]
 pub struct ParkedRow {
-    /// Our id of it, for the commands.
-    pub id: String,
+    /// Our id of it.
+    pub id: Uuid,
     /// Whose it is.
     pub account: String,
     /// What people call it.

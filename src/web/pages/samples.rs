@@ -1,6 +1,7 @@
 //! A deployment on a bad evening and one on its first day, as the tests of the pages know them.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 
 use crate::{
     health::{Check, State},
@@ -26,6 +27,7 @@ const DAY: i64 = 24 * 60;
 fn connection(account: &str, provider: Provider, company: &str) -> ConnectionRow {
     let rolling = provider == Provider::Quickbooks;
     ConnectionRow {
+        id: Uuid::nil(),
         account: account.to_owned(),
         provider,
         company: company.to_owned(),
@@ -78,6 +80,7 @@ fn connections() -> Vec<ConnectionRow> {
 
 fn order(account: &str, number: &str, status: &str, tone: Tone, minutes: i64) -> OrderRow {
     OrderRow {
+        id: Uuid::nil(),
         account: account.to_owned(),
         number: number.to_owned(),
         amount: Some("1,129.00 USD".to_owned()),
@@ -105,6 +108,7 @@ fn spend(account: &str, provider: Provider, outcome: &str, tone: Tone, minutes: 
 
 fn account(name: &str, owner: &str, quickbooks: Status, open_orders: u64) -> AccountRow {
     AccountRow {
+        id: Uuid::nil(),
         name: name.to_owned(),
         owner_name: owner.to_owned(),
         owner_email: "m***@harborbooks.example".to_owned(),
@@ -141,7 +145,7 @@ fn alerts() -> Vec<AlertRow> {
 
 fn parked() -> Listing<ParkedRow> {
     let row = ParkedRow {
-        id: "019aa8f0-0000-7000-8000-000000000b01".to_owned(),
+        id: Uuid::from_u128(0x019a_a8f0_0000_7000_8000_0000_0000_0b01),
         account: "Tidewater Supply".to_owned(),
         number: "HS-20417".to_owned(),
         amount: Some("1,129.00 USD".to_owned()),
@@ -233,7 +237,12 @@ pub(super) fn bad_evening() -> StatusPage {
             next_probe_at: Some(ago(-4)),
         }]
         .into(),
-        links: vec![("Mailbox".to_owned(), "http://127.0.0.1:8081/mailbox".to_owned())],
+        frame: Frame {
+            links: vec![("Mailbox".to_owned(), "http://127.0.0.1:8081/mailbox".to_owned())],
+            visitor: Some("ada".to_owned()),
+            may_act: true,
+            ..first_day().frame
+        },
         ..first_day()
     }
 }
@@ -255,6 +264,15 @@ pub(super) fn first_day() -> StatusPage {
         spends: Listing::default(),
         alerts: Listing::default(),
         outages: Listing::default(),
-        links: Vec::new(),
+        charts: Vec::new(),
+        frame: Frame {
+            here: Here::Overview,
+            visitor: None,
+            may_act: false,
+            form_token: String::new(),
+            said: None,
+            now: now(),
+            links: Vec::new(),
+        },
     }
 }

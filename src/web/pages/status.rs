@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 
 use super::rows::Shown as _;
 use super::{
-    AccountRow, AlertRow, ConnectionCounts, ConnectionRow, Listing, OrderRow, OutageRow, ParkedRow, ProviderRow,
-    SpendRow, TokenClock, Tone,
+    AccountRow, AlertRow, Chart, ConnectionCounts, ConnectionRow, Frame, Listing, OrderRow, OutageRow, ParkedRow,
+    ProviderRow, SpendRow, TokenClock, Tone, When,
 };
 use crate::{
     health::{Check, State},
@@ -45,8 +45,10 @@ pub struct StatusPage {
     pub alerts: Listing<AlertRow>,
     /// Outages, open ones first.
     pub outages: Listing<OutageRow>,
-    /// Label and address of other places, such as the demo's mailbox.
-    pub links: Vec<(String, String)>,
+    /// The last day.
+    pub charts: Vec<Chart>,
+    /// What is around it.
+    pub frame: Frame,
 }
 
 impl StatusPage {
@@ -87,7 +89,7 @@ impl StatusPage {
     }
 
     fn when(&self, at: &DateTime<Utc>) -> When {
-        When { at: *at, now: self.generated_at }
+        When::new(*at, self.generated_at)
     }
 
     /// Checks, the worst first; equal ones stay as they came.
@@ -105,14 +107,3 @@ impl StatusPage {
         [("Access", &row.access), ("Refresh", &row.refresh), ("Hard cap", &row.hard_cap)]
     }
 }
-
-/// A time as it stands on the page: how far it is, with the moment itself behind it.
-#[derive(Template)]
-#[template(path = "when.html")]
-struct When {
-    at: DateTime<Utc>,
-    now: DateTime<Utc>,
-}
-
-/// The template escaped what is in it.
-impl askama::filters::HtmlSafe for When {}

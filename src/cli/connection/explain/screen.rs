@@ -2,15 +2,14 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{Facts, next, rules, why};
 use crate::{
     cli::output,
-    provider::Provider,
-    store::{
-        connections::Status,
-        dossiers::{Dossier, Spend},
-        spends::Outcome,
+    explain::{
+        connection::{self as explain, Facts, rules, took},
+        moment,
     },
+    provider::Provider,
+    store::{connections::Status, dossiers::Dossier, spends::Outcome},
     words,
 };
 
@@ -18,7 +17,7 @@ use crate::{
 pub(super) fn lines(facts: &Facts, width: Option<u16>) -> Vec<String> {
     let connection = &facts.connection;
     let (account, title) = (words::name(&connection.account), connection.provider.title());
-    let since = why::moment(connection.status_changed_at, facts.now);
+    let since = moment(connection.status_changed_at, facts.now);
     let mut lines = vec![
         format!("{account} at {title}: {} since {since}", connection.status.as_str().to_uppercase()),
         String::new(),
@@ -39,7 +38,7 @@ pub(super) fn lines(facts: &Facts, width: Option<u16>) -> Vec<String> {
         String::new(),
         "Why".to_owned(),
     ];
-    lines.extend(why::lines(facts).iter().map(|line| format!("  {line}")));
+    lines.extend(explain::why(facts).iter().map(|line| format!("  {line}")));
     lines.extend([String::new(), "Clocks".to_owned()]);
     let erased = facts.farewell.as_ref().is_some_and(|farewell| farewell.given_back_at.is_some());
     match connection.status == Status::Disconnected && erased {
@@ -47,22 +46,15 @@ pub(super) fn lines(facts: &Facts, width: Option<u16>) -> Vec<String> {
         false => lines.extend(clocks(connection, facts.now)),
     }
     lines.extend([String::new(), "Next".to_owned()]);
-    lines.extend(next::steps(facts).into_iter().map(|step| match step.at {
-        Some(at) => format!("  {}: {}", why::moment(at, facts.now), step.what),
+    lines.extend(explain::steps(facts).into_iter().map(|step| match step.at {
+        Some(at) => format!("  {}: {}", moment(at, facts.now), step.what),
         None => format!("  {}", step.what),
     }));
     lines.extend([String::new(), "Last spends of its refresh token (times in UTC)".to_owned()]);
     lines.push(spends(facts, width));
     lines.extend([String::new(), "Try".to_owned()]);
-    lines.extend(next::commands(facts).iter().map(|command| format!("  {command}")));
+    lines.extend(explain::commands(facts).iter().map(|command| format!("  {command}")));
     lines
-}
-
-/// Words as a sentence begins.
-pub(super) fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    first + letters.as_str()
 }
 
 fn row(label: &str, text: &str) -> String {
@@ -80,7 +72,7 @@ fn company_id(provider: Provider) -> &'static str {
 pub(in super::super) fn clocks(connection: &Dossier, now: DateTime<Utc>) -> Vec<String> {
     let ends = |at: DateTime<Utc>| {
         let verb = if at <= now { "ended" } else { "ends" };
-        format!("{verb} {}", why::moment(at, now))
+        format!("{verb} {}", moment(at, now))
     };
     let refresh = match (connection.refresh_expires_at, connection.provider) {
         (Some(at), _) => format!("{}; every renewal prolongs it", ends(at)),
@@ -92,31 +84,14 @@ pub(in super::super) fn clocks(connection: &Dossier, now: DateTime<Utc>) -> Vec<
         (None, Provider::Hubspot) => "has no end".to_owned(),
         (None, Provider::Quickbooks) => "not reported".to_owned(),
     };
-    let seen =
-        connection.verified_at.map_or_else(|| "not since it was connected".to_owned(), |at| why::moment(at, now));
+    let seen = connection.verified_at.map_or_else(|| "not since it was connected".to_owned(), |at| moment(at, now));
     vec![
         row("Access token", &ends(connection.access_expires_at)),
         row("Refresh window", &refresh),
         row("Hard cap", &hard_cap),
-        row("Last renewed", &why::moment(connection.renewed_at, now)),
+        row("Last renewed", &moment(connection.renewed_at, now)),
         row("Seen to work", &seen),
     ]
-}
-
-/// What the provider said to a spend.
-pub(in super::super) fn evidence(spend: &Spend) -> String {
-    let parts = [
-        spend.status.map(|status| format!("HTTP {status}")),
-        spend.code.as_ref().map(|code| format!("code {code}")),
-        spend.correlation_id.as_ref().map(|id| format!("correlation id {id}")),
-        Some(format!("generation {}", spend.generation)),
-        took(spend).map(|ms| format!("took {ms} ms")),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
-}
-
-fn took(spend: &Spend) -> Option<i64> {
-    spend.finished_at.map(|at| (at - spend.started_at).num_milliseconds().max(0))
 }
 
 fn spends(facts: &Facts, width: Option<u16>) -> String {

@@ -5,9 +5,10 @@ use clap::Parser as _;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Facts, next, screen};
+use super::screen;
 use crate::{
     cli::Arguments,
+    explain::order::{self as explain, Facts},
     provider::Cause,
     store::{
         attempts::Outcome,
@@ -130,7 +131,7 @@ fn show(name: &str, facts: &Facts) {
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!(name, text);
     });
-    for command in next::commands(&facts.dossier) {
+    for command in explain::commands(&facts.dossier) {
         // Every other piece stands between quotes.
         let pieces = command.split('"').enumerate().flat_map(|(n, piece)| match n % 2 {
             0 => piece.split_whitespace().map(str::to_owned).collect(),

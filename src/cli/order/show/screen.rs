@@ -3,22 +3,15 @@
 use chrono::SecondsFormat;
 use serde_json::Value;
 
-use super::{
-    Facts,
-    next::{self, moment},
-    why,
-};
 use crate::{
     cli::output,
-    store::{
-        attempts::Outcome,
-        order_log::dossier::{Attempt, Order},
+    explain::{
+        moment,
+        order::{self as explain, Facts, line},
     },
+    store::{attempts::Outcome, order_log::dossier::Order},
     words,
 };
-
-/// The most characters of words from elsewhere.
-const LONGEST: usize = 600;
 
 /// Everything on one screen; tables as wide as the terminal unless a width is given.
 pub(super) fn lines(facts: &Facts, width: Option<u16>) -> Vec<String> {
@@ -29,9 +22,9 @@ pub(super) fn lines(facts: &Facts, width: Option<u16>) -> Vec<String> {
     ];
     lines.extend(about(facts));
     lines.extend([String::new(), "Why".to_owned()]);
-    lines.extend(why::lines(facts).iter().map(|line| format!("  {line}")));
+    lines.extend(explain::why(facts).iter().map(|line| format!("  {line}")));
     lines.extend([String::new(), "Next".to_owned()]);
-    let steps = next::steps(&facts.dossier, facts.now);
+    let steps = explain::steps(&facts.dossier, facts.now);
     lines.extend(steps.iter().map(|step| format!("  {}", step.line(facts.now))));
     if facts.dossier.revisions.len() > 1 {
         lines.extend([String::new(), "Revisions of this order (times in UTC)".to_owned(), revisions(facts, width)]);
@@ -39,17 +32,12 @@ pub(super) fn lines(facts: &Facts, width: Option<u16>) -> Vec<String> {
     lines.extend([String::new(), "Attempts (times in UTC)".to_owned(), attempts(facts, width)]);
     lines.extend([String::new(), "Content".to_owned()]);
     lines.extend(content(order, width));
-    let commands = next::commands(&facts.dossier);
+    let commands = explain::commands(&facts.dossier);
     if !commands.is_empty() {
         lines.extend([String::new(), "Try".to_owned()]);
         lines.extend(commands.iter().map(|command| format!("  {command}")));
     }
     lines
-}
-
-/// Words from elsewhere in one line.
-pub(super) fn line(text: &str) -> String {
-    words::line(text, LONGEST)
 }
 
 fn state(facts: &Facts) -> String {
@@ -111,16 +99,6 @@ fn revisions(facts: &Facts, width: Option<u16>) -> String {
         ]
     });
     output::grid(&headers, rows.collect(), width)
-}
-
-/// What the provider answered.
-pub(super) fn evidence(attempt: &Attempt) -> String {
-    let parts = [
-        attempt.status.map(|status| format!("HTTP {status}")),
-        attempt.code.as_ref().map(|code| format!("code {}", line(code))),
-        attempt.correlation_id.as_ref().map(|id| format!("correlation id {}", line(id))),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn attempts(facts: &Facts, width: Option<u16>) -> String {

@@ -3,17 +3,19 @@
 use chrono::{DateTime, Utc};
 
 use super::{
+    super::{moment, sentence},
     Facts,
-    next::moment,
-    screen::{evidence, line},
 };
 use crate::{
     store::{attempts::Outcome, order_log::dossier::Attempt, orders::Status},
     words,
 };
 
+/// The most characters of words from elsewhere.
+const LONGEST: usize = 600;
+
 /// The reasons, one a line.
-pub(super) fn lines(facts: &Facts) -> Vec<String> {
+pub fn lines(facts: &Facts) -> Vec<String> {
     let order = &facts.dossier.order;
     let last = facts.dossier.attempts.last();
     let said = order.last_message.as_deref().map(|message| sentence(&line(message)));
@@ -73,7 +75,17 @@ fn seen(attempt: &Attempt, now: DateTime<Utc>) -> Option<String> {
         .map(|text| format!("Evidence: {text}, {}.", moment(at, now)))
 }
 
-/// Words as a sentence.
-fn sentence(text: &str) -> String {
-    format!("{}.", words::capitalised(text).trim_end_matches('.'))
+/// What the provider answered.
+pub fn evidence(attempt: &Attempt) -> String {
+    let parts = [
+        attempt.status.map(|status| format!("HTTP {status}")),
+        attempt.code.as_ref().map(|code| format!("code {}", line(code))),
+        attempt.correlation_id.as_ref().map(|id| format!("correlation id {}", line(id))),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Words from elsewhere in one line.
+pub fn line(text: &str) -> String {
+    words::line(text, LONGEST)
 }

@@ -1,9 +1,8 @@
 //! What happens next to a connection, in the order of time; and what a person can do.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
 
-use super::Facts;
+use super::{super::Step, Facts};
 use crate::{
     provider::{Endpoint, Provider},
     store::{
@@ -15,16 +14,8 @@ use crate::{
 /// How late a daemon that runs may be.
 const A_MOMENT: TimeDelta = TimeDelta::seconds(60);
 
-/// Something that happens, or that happened and matters now.
-#[derive(Debug, Serialize)]
-pub(super) struct Step {
-    /// When; absent when it depends on something else.
-    pub(super) at: Option<DateTime<Utc>>,
-    pub(super) what: String,
-}
-
 /// Everything that is to come, earliest first; what has no time of its own comes last.
-pub(super) fn steps(facts: &Facts) -> Vec<Step> {
+pub fn steps(facts: &Facts) -> Vec<Step> {
     let mut steps: Vec<_> = facts.told.iter().filter_map(|told| mail(told, facts)).collect();
     steps.extend(renewal(facts));
     if facts.connection.status != Status::Disconnected {
@@ -148,7 +139,7 @@ fn overdue(what: String, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
 }
 
 /// The commands that may help now, the likeliest first.
-pub(super) fn commands(facts: &Facts) -> Vec<String> {
+pub fn commands(facts: &Facts) -> Vec<String> {
     let connection = &facts.connection;
     let id = connection.id;
     let link =

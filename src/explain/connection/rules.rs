@@ -4,7 +4,7 @@
 use crate::provider::{Provider, rule_words};
 
 /// What the rule means.
-pub(in super::super) fn words(provider: Provider, operation: &str, rule: &str) -> String {
+pub fn words(provider: Provider, operation: &str, rule: &str) -> String {
     let own = match rule {
         "vault" => {
             "the stored token does not open: its vault key is missing, or the row is damaged; put the key back into \

@@ -1,8 +1,8 @@
 //! What happens next to an order, and what a person can do.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
 
+use super::super::{Step, moment};
 use crate::{
     provider::Cause,
     store::{
@@ -17,39 +17,8 @@ use crate::{
 /// How late a daemon that runs may be.
 const A_MOMENT: TimeDelta = TimeDelta::seconds(60);
 
-/// Something that happens.
-#[derive(Debug, Serialize)]
-pub(in super::super) struct Step {
-    /// When; absent when it depends on something else.
-    pub(in super::super) at: Option<DateTime<Utc>>,
-    pub(in super::super) what: String,
-}
-
-impl Step {
-    fn untimed(what: impl Into<String>) -> Self {
-        Self { at: None, what: what.into() }
-    }
-
-    fn at(at: DateTime<Utc>, what: impl Into<String>) -> Self {
-        Self { at: Some(at), what: what.into() }
-    }
-
-    /// As a line.
-    pub(in super::super) fn line(&self, now: DateTime<Utc>) -> String {
-        match self.at {
-            Some(at) => format!("{}: {}", moment(at, now), self.what),
-            None => self.what.clone(),
-        }
-    }
-}
-
-/// A moment with its zone, and how far it is.
-pub(super) fn moment(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    format!("{} ({})", words::instant(at), words::until(at, now))
-}
-
 /// What happens to the order.
-pub(super) fn steps(dossier: &Dossier, now: DateTime<Utc>) -> Vec<Step> {
+pub fn steps(dossier: &Dossier, now: DateTime<Utc>) -> Vec<Step> {
     let order = &dossier.order;
     let later = replaced_by(dossier);
     match order.status {
@@ -98,12 +67,7 @@ pub(super) fn steps(dossier: &Dossier, now: DateTime<Utc>) -> Vec<Step> {
 }
 
 /// What a company's waiting orders wait for.
-pub(in super::super) fn lane(
-    company: Option<&Company>,
-    outage: Option<&Outage>,
-    account: &str,
-    now: DateTime<Utc>,
-) -> Step {
+pub fn lane(company: Option<&Company>, outage: Option<&Outage>, account: &str, now: DateTime<Utc>) -> Step {
     use connections::Status as Connection;
     let account = words::name(account);
     let Some(company) = company else {
@@ -168,7 +132,7 @@ impl Dossier {
 }
 
 /// The commands that may help now, the likeliest first.
-pub(super) fn commands(dossier: &Dossier) -> Vec<String> {
+pub fn commands(dossier: &Dossier) -> Vec<String> {
     use connections::Status as Connection;
     let order = &dossier.order;
     let id = order.id;

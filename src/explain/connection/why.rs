@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Facts, rules, screen};
+use super::{
+    super::{moment, sentence},
+    Facts, rules,
+};
 use crate::{
     provider::Cause,
     store::{
@@ -17,7 +20,7 @@ use crate::{
 };
 
 /// The reasons, one a line.
-pub(super) fn lines(facts: &Facts) -> Vec<String> {
+pub fn lines(facts: &Facts) -> Vec<String> {
     let connection = &facts.connection;
     let mut lines = match connection.status {
         Status::Connected => connected(facts),
@@ -28,7 +31,7 @@ pub(super) fn lines(facts: &Facts) -> Vec<String> {
     lines.extend(lease(connection));
     if connection.status != Status::Disconnected {
         lines.extend(facts.outages.iter().map(|outage| {
-            let title = screen::capital(&outage.endpoint.title(connection.provider));
+            let title = words::capitalised(&outage.endpoint.title(connection.provider));
             let since = moment(outage.opened_at, facts.now);
             format!("{title} is down for everybody since {since}: {}.", words::line(&outage.evidence, 200))
         }));
@@ -53,11 +56,6 @@ fn lease(connection: &Dossier) -> Option<String> {
         None if by == TAKEOVER => "Its tokens are free to be taken over by the next daemon.".to_owned(),
         None => format!("{by} worked on its tokens and ended without letting go: the next daemon takes them over."),
     })
-}
-
-/// A moment with its zone, and how far it is.
-pub(super) fn moment(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    format!("{} ({})", words::instant(at), words::until(at, now))
 }
 
 /// The last spend, if it was of the tokens that are stored now: then it brought no new ones.
@@ -110,7 +108,7 @@ fn spent(facts: &Facts, last: &Spend) -> Vec<String> {
         lines.push(sentence(&words::line(message, 300)));
     }
     let at = last.finished_at.unwrap_or(last.started_at);
-    let evidence = [Some(format!("rule {rule}")), Some(screen::evidence(last)).filter(|text| !text.is_empty())];
+    let evidence = [Some(format!("rule {rule}")), Some(evidence(last)).filter(|text| !text.is_empty())];
     let evidence = evidence.into_iter().flatten().collect::<Vec<_>>().join(", ");
     lines.push(format!("Evidence: {evidence}, judged {}.", moment(at, facts.now)));
     lines
@@ -169,7 +167,19 @@ fn answer(farewell: &Farewell) -> String {
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }
 
-/// Words as a sentence.
-fn sentence(text: &str) -> String {
-    format!("{}.", screen::capital(text).trim_end_matches('.'))
+/// What the provider said to a spend.
+pub fn evidence(spend: &Spend) -> String {
+    let parts = [
+        spend.status.map(|status| format!("HTTP {status}")),
+        spend.code.as_ref().map(|code| format!("code {code}")),
+        spend.correlation_id.as_ref().map(|id| format!("correlation id {id}")),
+        Some(format!("generation {}", spend.generation)),
+        took(spend).map(|ms| format!("took {ms} ms")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// How many milliseconds a spend took.
+pub fn took(spend: &Spend) -> Option<i64> {
+    spend.finished_at.map(|at| (at - spend.started_at).num_milliseconds().max(0))
 }

@@ -1,0 +1,201 @@
+//! `lamplighter operator`: who may use the dashboard.
+
+use std::{io::Read as _, path::PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use clap::{Args, Subcommand};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
+
+use super::{DONE, output, with_database};
+use crate::{
+    clock::Clock,
+    config::Config,
+    operators::hash_password,
+    store::{
+        audit_log::{self, Deed},
+        operators::{self, Operator, Role},
+    },
+    words,
+};
+
+/// The longest password file that is read.
+const LONGEST_FILE: u64 = 4096;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Let somebody in
+    Add {
+        /// What they sign in as; or what the reverse proxy calls them
+        name: String,
+        /// What they may do
+        #[arg(long, value_enum, default_value = "operator")]
+        role: Role,
+        /// They come through the reverse proxy's sign-on only (`web.identity_header`)
+        #[arg(long, conflicts_with_all = ["password_file", "password_stdin"])]
+        no_password: bool,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// List who may come in
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give somebody another password; their sessions end
+    Password {
+        /// Who
+        name: String,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// Change what somebody may do, at once
+    Role {
+        /// Who
+        name: String,
+        /// What they may do from now on
+        #[arg(value_enum)]
+        role: Role,
+    },
+    /// End all sessions of somebody
+    SignOut {
+        /// Who
+        name: String,
+    },
+    /// Let somebody in no more; the name stays in the audit log and cannot be given to another
+    Remove {
+        /// Who
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Password {
+    /// Read the password from the first line of this file
+    #[arg(long, value_name = "FILE", conflicts_with = "password_stdin")]
+    password_file: Option<PathBuf>,
+    /// Read it from standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+impl Password {
+    /// From where it is said to be, else asked for twice, unseen.
+    fn read(&self) -> anyhow::Result<SecretString> {
+        let mut text = String::new();
+        match (&self.password_file, self.password_stdin) {
+            (Some(path), _) => {
+                let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+                file.take(LONGEST_FILE).read_to_string(&mut text)?;
+            }
+            (None, true) => _ = std::io::stdin().take(LONGEST_FILE).read_to_string(&mut text)?,
+            (None, false) => {
+                let hint = "cannot ask for a password here: give it with --password-file FILE or --password-stdin";
+                let first = SecretString::from(rpassword::prompt_password("Password: ").context(hint)?);
+                let again = SecretString::from(rpassword::prompt_password("Once more: ").context(hint)?);
+                ensure!(first.expose_secret() == again.expose_secret(), "the two are not the same: nothing was done");
+                return Ok(first);
+            }
+        }
+        let line = text.lines().next().unwrap_or_default();
+        ensure!(!line.is_empty(), "there is no password in it: write it on the first line");
+        Ok(line.to_owned().into())
+    }
+}
+
+impl Command {
+    pub(super) async fn run(self, config: Config) -> anyhow::Result<u8> {
+        with_database(&config, async |conn| match self {
+            Self::Add { name, role, no_password, password } => {
+                let password = if no_password { None } else { Some(password.read()?) };
+                add(conn, name.trim(), role, password, &config).await
+            }
+            Self::List { json } => list(conn, json).await,
+            Self::Password { name, password } => {
+                let operator = named(conn, &name).await?;
+                let hash = hash_password(&password.read()?)?;
+                operators::set_password(conn, operator.id, &hash).await?;
+                told(conn, "operator.password", &operator, "has another password; all sessions are ended").await
+            }
+            Self::Role { name, role } => {
+                let operator = named(conn, &name).await?;
+                operators::set_role(conn, operator.id, role).await?;
+                told(conn, "operator.role", &operator, &format!("is {} now", role.as_str())).await
+            }
+            Self::SignOut { name } => {
+                let operator = named(conn, &name).await?;
+                let ended = operators::end_sessions(conn, operator.id).await?;
+                let said = format!("is signed out: {} ended", words::count(ended, "session"));
+                told(conn, "operator.sign_out", &operator, &said).await
+            }
+            Self::Remove { name } => {
+                let operator = named(conn, &name).await?;
+                operators::remove(conn, operator.id, Clock::system().now()).await?;
+                told(conn, "operator.remove", &operator, "may come in no more; all sessions are ended").await
+            }
+        })
+        .await
+    }
+}
+
+async fn add(
+    conn: &mut PgConnection,
+    name: &str,
+    role: Role,
+    password: Option<SecretString>,
+    config: &Config,
+) -> anyhow::Result<u8> {
+    ensure!(!name.is_empty(), "an operator needs a name: write it as the first argument");
+    let alone = password.is_none();
+    let hash = password.map(|password| hash_password(&password)).transpose()?;
+    let operator = Operator { id: Uuid::now_v7(), name: name.to_owned(), role };
+    let mut tx = conn.begin().await?;
+    if !operators::add(&mut tx, &operator, hash.as_deref(), Clock::system().now()).await? {
+        bail!("there is or was an operator named {name:?}: choose another name, or see `lamplighter operator list`");
+    }
+    record(&mut tx, "operator.add", &operator).await?;
+    tx.commit().await?;
+    output::say(&format!("{name} may come in, as {}.", role.as_str()));
+    if alone && config.web.identity_header.is_none() {
+        output::complain("Without a password, web.identity_header must name the header that the reverse proxy sets.");
+    }
+    output::say(&format!("Next: open {}sign-in", config.web.public_url));
+    Ok(DONE)
+}
+
+async fn list(conn: &mut PgConnection, json: bool) -> anyhow::Result<u8> {
+    let all = operators::overview(conn, Clock::system().now()).await?;
+    if json {
+        output::json(&all)?;
+        return Ok(DONE);
+    }
+    let rows = all.into_iter().map(|one| {
+        let how = if one.has_password { "password" } else { "proxy only" };
+        let last = one.signed_in_at.map_or_else(|| "-".to_owned(), output::instant);
+        vec![one.name, one.role.as_str().to_owned(), how.to_owned(), one.sessions.to_string(), last]
+    });
+    let hint = "Nobody can sign in yet. Let somebody in: lamplighter operator add NAME";
+    output::table(&["Name", "Role", "Signs in by", "Sessions", "Signed in last"], rows.collect(), hint);
+    Ok(DONE)
+}
+
+async fn named(conn: &mut PgConnection, name: &str) -> anyhow::Result<Operator> {
+    let missing = || format!("there is no operator {name:?}: see `lamplighter operator list`");
+    Ok(operators::find(conn, name.trim()).await?.with_context(missing)?.0)
+}
+
+async fn told(conn: &mut PgConnection, action: &str, operator: &Operator, said: &str) -> anyhow::Result<u8> {
+    record(conn, action, operator).await?;
+    output::say(&format!("{} {said}.", operator.name));
+    Ok(DONE)
+}
+
+async fn record(conn: &mut PgConnection, action: &str, operator: &Operator) -> anyhow::Result<()> {
+    let detail = json!({ "role": operator.role });
+    let deed = Deed { action, account_id: None, subject: &operator.name, detail };
+    audit_log::record(conn, &super::actor(), &deed, Clock::system().now()).await?;
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! An owner's page behind their link: what is connected, what is wrong in plain words, what waits and what arrived, one press to
+//! reconnect. The link stands for one account; it is no sign-in, and nothing of another account can be seen or done with it.
+
+use askama::Template;
+use axum::{
+    Form,
+    extract::{
+        Path, State,
+        rejection::{FormRejection, PathRejection},
+    },
+    http::{HeaderMap, StatusCode},
+    response::{Html, IntoResponse as _, Response},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+use serde_json::json;
+use url::Url;
+use uuid::Uuid;
+
+use super::{
+    Error, Web, dashboard, internal,
+    pages::{MessagePage, Shown as _, Tone, When},
+    show,
+};
+use crate::{
+    alerts::mail::what_happened,
+    keeper::farewell::Goodbye,
+    links::{OwnerLink, Refused},
+    provider::Provider,
+    store::{
+        accounts::{self, Account},
+        audit_log::{self, Actor, Deed},
+        connections::{self, Connection, Status},
+        order_log::{self, Filter, Overview},
+        orders,
+    },
+    words,
+};
+
+/// The days that are looked back on.
+const DAYS: i64 = 7;
+/// The most orders that are named.
+const NAMED: i64 = 5;
+
+/// A provider of the account, connected or not.
+struct Place {
+    provider: Provider,
+    connection: Option<Connection>,
+    heading: String,
+    happened: Vec<String>,
+    steps: Vec<String>,
+    reconnect: Url,
+}
+
+impl Place {
+    fn tone(&self) -> Tone {
+        self.connection.as_ref().map_or(Tone::Quiet, |connection| connection.status.tone())
+    }
+
+    fn label(&self) -> &'static str {
+        match self.connection.as_ref().map(|connection| connection.status) {
+            Some(Status::Connected) => "works",
+            Some(Status::Failing) => "being repaired by itself",
+            Some(Status::Lapsed) => "needs you",
+            Some(Status::Disconnected) => "switched off",
+            None => "not connected",
+        }
+    }
+
+    fn works(&self) -> bool {
+        matches!(
+            self.connection.as_ref().map(|connection| connection.status),
+            Some(Status::Connected | Status::Failing)
+        )
+    }
+
+    fn since(&self) -> DateTime<Utc> {
+        self.connection.as_ref().map_or(DateTime::UNIX_EPOCH, |connection| connection.status_changed_at)
+    }
+
+    fn button(&self) -> String {
+        let title = self.provider.title();
+        match self.connection {
+            Some(_) => format!("Reconnect {title}"),
+            None => format!("Connect {title}"),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "owner.html")]
+struct Page {
+    account: Account,
+    token: String,
+    places: Vec<Place>,
+    came: u64,
+    posted: u64,
+    waiting: u64,
+    parked: Vec<Overview>,
+    said: Option<(Tone, String)>,
+    support_contact: Option<String>,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+}
+
+impl Page {
+    fn tone(&self) -> Tone {
+        let worst = [Tone::Bad, Tone::Warn, Tone::Good];
+        worst.into_iter().find(|tone| self.places.iter().any(|place| place.tone() == *tone)).unwrap_or(Tone::Quiet)
+    }
+
+    fn headline(&self) -> String {
+        let broken: Vec<_> = self.places.iter().filter(|place| place.tone() == Tone::Bad).collect();
+        match broken.as_slice() {
+            [] if self.places.iter().all(Place::works) => "Everything works".to_owned(),
+            [] => "Not everything is connected".to_owned(),
+            [one] => format!("{} needs you", one.provider.title()),
+            _ => "Both connections need you".to_owned(),
+        }
+    }
+
+    fn counted(&self, n: &u64) -> String {
+        words::count(*n, "order")
+    }
+
+    fn when(&self, at: &DateTime<Utc>) -> When {
+        When::new(*at, self.now)
+    }
+}
+
+/// Shows it.
+pub(super) async fn page(
+    State(web): State<Web>,
+    token: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let (token, link, account) = match opened(&web, token).await? {
+        Ok(opened) => opened,
+        Err(refused) => return Ok(refused),
+    };
+    let now = web.clock.now();
+    let mut conn = web.pool.acquire().await?;
+    let all = connections::of_account(&mut conn, account.id).await?;
+    let set_up = |provider: &Provider| web.providers.settings(*provider).is_some();
+    let places = Provider::ALL.into_iter().filter(set_up).map(|provider| {
+        // One that somebody ended matters only while there is no other.
+        let mut of_it: Vec<_> = all.iter().filter(|one| one.provider == provider).collect();
+        of_it.sort_by_key(|one| one.status == Status::Disconnected);
+        let connection = of_it.first().map(|one| (*one).clone());
+        let told = connection
+            .as_ref()
+            .filter(|one| one.status == Status::Lapsed)
+            .and_then(|one| one.cause.map(|cause| what_happened(cause, provider, &account.name, &one.company_name)));
+        let (heading, happened, steps) = told.unwrap_or_default();
+        let reconnect = web.links.make(account.id, provider, now).0;
+        Place { provider, connection, heading, happened, steps, reconnect }
+    });
+    let places = places.collect();
+    let since = now - TimeDelta::days(DAYS);
+    let (came, posted) = order_log::came_and_posted(&mut conn, account.id, since).await?;
+    let waiting = order_log::count_waiting(&mut conn, Some(account.id)).await?.unsigned_abs();
+    let filter = Filter { statuses: vec![orders::Status::Parked], account_id: Some(account.id), ..Filter::default() };
+    let parked = order_log::list(&mut conn, &filter, None, NAMED).await?;
+    let (jar, said) = dashboard::said(&headers);
+    let page = Page {
+        account,
+        token,
+        places,
+        came: came.unsigned_abs(),
+        posted: posted.unsigned_abs(),
+        waiting,
+        parked,
+        said,
+        support_contact: web.support_contact.as_deref().map(str::to_owned),
+        expires_at: link.expires_at,
+        now,
+    };
+    Ok(match page.render() {
+        Ok(html) => (StatusCode::OK, jar, Html(html)).into_response(),
+        Err(cause) => internal(&format!("a page cannot be rendered: {cause}")),
+    })
+}
+
+/// Which connection is to be ended.
+#[derive(Deserialize)]
+pub(super) struct Ended {
+    connection: Uuid,
+}
+
+/// Ends one of the account's connections.
+pub(super) async fn disconnect(
+    State(web): State<Web>,
+    token: Result<Path<String>, PathRejection>,
+    form: Result<Form<Ended>, FormRejection>,
+) -> Result<Response, Error> {
+    let (token, _, account) = match opened(&web, token).await? {
+        Ok(opened) => opened,
+        Err(refused) => return Ok(refused),
+    };
+    let Ok(Form(form)) = form else { return Ok(show(StatusCode::BAD_REQUEST, &MessagePage::form_unread())) };
+    let mut conn = web.pool.acquire().await?;
+    let dossier = crate::store::dossiers::get(&mut conn, form.connection).await?;
+    let Some(dossier) = dossier.filter(|dossier| dossier.account_id == account.id) else {
+        return Ok(show(StatusCode::NOT_FOUND, &MessagePage::not_found()));
+    };
+    let subject = format!("{} at {}", account.name, dossier.provider.title());
+    let detail = json!({ "connection": dossier.id });
+    let deed = Deed { action: "connection.disconnect", account_id: Some(account.id), subject: &subject, detail };
+    audit_log::record(&mut conn, &Actor::Owner, &deed, web.clock.now()).await?;
+    drop(conn);
+    let (keeper, id, connected_at) = (web.keeper.clone(), dossier.id, dossier.connected_at);
+    let under_way = web.under_way.spawn(async move { keeper.disconnect(id, connected_at, |_| ()).await });
+    let Ok(goodbye) = under_way.await else { return Ok(internal("a farewell ended early")) };
+    let title = dossier.provider.title();
+    let (tone, said) = match goodbye? {
+        Goodbye::GivenBack { .. } | Goodbye::Over(_) => (
+            Tone::Good,
+            format!("{title} is disconnected: we hold no permission any more. You can connect it again at any time."),
+        ),
+        Goodbye::StillThere(_) => (
+            Tone::Warn,
+            format!("We use {title} no more, but could not tell it so. Remove our app there too, to be sure."),
+        ),
+        Goodbye::Reconnected => (Tone::Warn, format!("{title} was connected again meanwhile, and was left alone.")),
+        Goodbye::Fenced | Goodbye::Busy(_) => {
+            (Tone::Warn, "Nothing was changed: we are busy with it. Try again in a minute.".to_owned())
+        }
+    };
+    Ok(dashboard::done(&format!("/owner/{token}"), tone, &said))
+}
+
+/// The account that a link opens, or the page that says why it opens none.
+async fn opened(
+    web: &Web,
+    token: Result<Path<String>, PathRejection>,
+) -> Result<Result<(String, OwnerLink, Account), Response>, Error> {
+    let refuse = |status, page: MessagePage| Ok(Err(web.answer(status, page)));
+    let Ok(Path(token)) = token else { return refuse(StatusCode::NOT_FOUND, MessagePage::link_invalid()) };
+    let link = match web.links.read_owners(&token, web.clock.now()) {
+        Ok(link) => link,
+        Err(Refused::Expired(_)) => return refuse(StatusCode::GONE, MessagePage::link_expired()),
+        Err(Refused::Invalid) => return refuse(StatusCode::NOT_FOUND, MessagePage::link_invalid()),
+    };
+    let mut conn = web.pool.acquire().await?;
+    if accounts::are_revoked(&mut conn, link.account_id, Some(link.made_at)).await? {
+        return refuse(StatusCode::GONE, MessagePage::link_revoked());
+    }
+    let Some(account) = accounts::find(&mut conn, &link.account_id.to_string()).await? else {
+        return refuse(StatusCode::NOT_FOUND, MessagePage::link_invalid());
+    };
+    Ok(Ok((token, link, account)))
+}
