@@ -4,6 +4,8 @@
 //! Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 a check failed.
 
 mod account;
+mod actor;
+mod alert;
 mod config;
 mod connection;
 #[cfg(feature = "sandbox")]
@@ -82,6 +84,9 @@ enum Command {
     Order(order::Command),
     /// Take in the HubSpot orders of a range of dates, also of one before the first connect
     Sync(sync::Options),
+    /// What people must know: incidents, and the mails that tell of them
+    #[command(subcommand)]
+    Alert(alert::Command),
     /// Keys that seal tokens at rest
     #[command(subcommand)]
     Key(key::Command),
@@ -144,6 +149,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Connection(command) => command.run(quiet(load(sources())?)).await,
         Command::Order(command) => command.run(quiet(load(sources())?)).await,
         Command::Sync(options) => options.run(quiet(load(sources())?)).await,
+        Command::Alert(command) => command.run(quiet(load(sources())?)).await,
         Command::Key(command) => command.run(load(sources())?).await,
         Command::Config(command) => command.run(sources()),
         Command::Doctor(options) => options.run(quiet(load(sources())?)).await,

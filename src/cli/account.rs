@@ -1,6 +1,7 @@
 //! `lamplighter account`: customers and their owners.
 
 mod api_key;
+mod owner;
 mod settings;
 
 use anyhow::bail;
@@ -39,6 +40,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Change who is told about an account, and where; mails that wait go to the new address
+    Owner(owner::Options),
     /// Keys with which a cart sends orders for an account
     #[command(subcommand)]
     ApiKey(api_key::Command),
@@ -77,6 +80,7 @@ impl Command {
                 add(conn, &account, json).await
             }
             Self::List { json } => list(conn, json).await,
+            Self::Owner(options) => options.run(conn).await,
             Self::ApiKey(command) => command.run(conn).await,
             Self::Settings { account, set, unset, json } => {
                 let set = set.into_iter().filter(|(key, _)| !is_of_the_configuration(key)).collect();
