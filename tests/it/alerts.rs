@@ -1,6 +1,7 @@
 //! Mails: one per incident and step, whatever the SMTP server does and however many daemons send.
 
 mod by_hand;
+mod caught_up;
 mod digests;
 mod recipients;
 mod reminders;

@@ -64,13 +64,13 @@ impl LapseStorm {
             button: None,
             next: Some(Section::new(
                 "What happens next, by itself",
-                ["Nothing, until you decide. An owner who reconnects meanwhile is not mailed. There is no second notice \
+                ["Nothing, until you decide. An owner who reconnects meanwhile is not asked to. There is no second notice \
                   about this storm."
                     .to_owned()],
             )),
             facts: vec![
                 ("Lapsed", lapsed),
-                ("Causes", causes.join(", ")),
+                ("Causes", causes.join("; ")),
                 ("Mails held", words::number(self.held)),
                 ("Since", words::instant(self.since)),
             ],

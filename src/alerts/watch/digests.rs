@@ -63,9 +63,13 @@ impl Watch {
                 interval,
             };
             report.digests += u32::from(tell(&mut tx, &due, open.as_ref(), now).await?);
+        } else {
+            give_up(&mut tx, PARKED, now).await?;
         }
         if self.config.owner_orders {
             self.digest_owners(&mut tx, report, now).await?;
+        } else {
+            give_up(&mut tx, FOR_OWNER, now).await?;
         }
         Ok(tx.commit().await?)
     }
@@ -96,6 +100,14 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// Ends in silence what nobody is to be told of any more, because the settings were changed.
+async fn give_up(conn: &mut PgConnection, prefix: &str, now: DateTime<Utc>) -> Result<(), store::Error> {
+    for open in digests::open_ones(conn, prefix, now).await? {
+        warnings::end(conn, &open.incident, Farewell::Silent, &json!({}), now).await?;
+    }
+    Ok(())
 }
 
 /// Brings one digest up to date; whether a mail was queued.
