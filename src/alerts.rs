@@ -9,5 +9,23 @@ pub mod mail;
 /// From the outbox to the SMTP server.
 pub mod outbox;
 
+/// What an incident needs after it was opened.
+pub mod watch;
+
+/// What people do about an incident.
+pub mod by_hand;
+
+/// Mails to owners wait when very many connections lapse at once.
+pub mod storm;
+
+/// What a delivery says about mail itself.
+pub mod delivery;
+
+/// From a rendered mail to the message on the wire.
+pub mod envelope;
+
+/// One mail to try the way.
+pub mod trial;
+
 /// From an alert in the tables to the mail that tells of it.
 mod telling;

@@ -15,7 +15,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
 
 use crate::{
-    alerts::outbox::{self, Outbox},
+    alerts::{
+        outbox::{self, Outbox},
+        watch::{self, Watch},
+    },
     clock::Clock,
     config::{Config, ProviderConfig},
     fence::{
@@ -54,6 +57,8 @@ pub struct App {
     pub dispatch: Dispatch,
     /// Old orders.
     pub retention: Retention,
+    /// What open incidents need.
+    pub watch: Watch,
     /// Alerts to mail.
     pub outbox: Outbox,
     /// The checks.
@@ -83,6 +88,8 @@ pub struct Tended {
     pub prober: keeper::probe::Report,
     /// Warnings of what runs out.
     pub warned: keeper::warnings::Report,
+    /// Reminders and the like.
+    pub watched: watch::Report,
     /// Mails.
     pub outbox: outbox::Report,
 }
@@ -226,6 +233,13 @@ impl App {
             stopping: stopping.clone(),
         })
         .context("cannot set up TLS for the SMTP server: check smtp.host and smtp.security")?;
+        let watch = Watch::new(watch::Parts {
+            pool: pool.clone(),
+            clock: clock.clone(),
+            config: config.alerts.clone(),
+            fence: fence.clone(),
+            stopping: stopping.clone(),
+        });
         let health = Health {
             pool: pool.clone(),
             vault: Arc::clone(&vault),
@@ -265,6 +279,7 @@ impl App {
             intake,
             dispatch,
             retention,
+            watch,
             outbox,
             health,
             links: reconnect,
@@ -286,6 +301,7 @@ impl App {
             keeper: self.keeper.round().await?,
             prober: self.prober.round().await?,
             warned: self.keeper.warn_round().await?,
+            watched: self.watch.round().await?,
             outbox: self.outbox.round().await?,
         })
     }
@@ -315,6 +331,7 @@ impl App {
         supervisor.spawn_rounds(Gated(self.fence.clone(), IntakeLoop(self.clone())));
         supervisor.spawn_rounds(Gated(self.fence.clone(), DispatchLoop(self.clone())));
         supervisor.spawn_rounds(Gated(self.fence.clone(), RetentionLoop(self.clone())));
+        supervisor.spawn_rounds(Gated(self.fence.clone(), WatchLoop(self.clone())));
         // It sees to it itself: the mail that tells of the fence must go out.
         supervisor.spawn_rounds(OutboxLoop(self.clone()));
         let (web, stop) = (self.web.clone(), supervisor.stop_token());
@@ -430,6 +447,23 @@ impl Round for RetentionLoop {
     async fn run(&self) -> Result<Duration, store::Error> {
         self.0.retention.round().await?;
         Ok(Retention::idle_for())
+    }
+
+    async fn rest(&self, at_most: Duration) {
+        tokio::time::sleep(at_most).await;
+    }
+}
+
+/// Looks after open incidents.
+struct WatchLoop(App);
+
+impl Round for WatchLoop {
+    const NAME: &'static str = "watch";
+
+    async fn run(&self) -> Result<Duration, store::Error> {
+        let report = self.0.watch.round().await?;
+        self.0.outbox.wake_if(report.is_news());
+        Ok(Watch::idle_for())
     }
 
     async fn rest(&self, at_most: Duration) {

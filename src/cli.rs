@@ -4,6 +4,8 @@
 //! Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 a check failed.
 
 mod account;
+mod actor;
+mod alert;
 mod config;
 mod connection;
 #[cfg(feature = "sandbox")]
@@ -32,12 +34,10 @@ use sqlx::PgConnection;
 
 use self::output::complain;
 use crate::{
-    app::{App, Database, host_name},
+    app::{App, Database},
     clock::Clock,
     config::{Config, Problems, Sources, environment},
-    keys, lifecycle,
-    store::audit_log::Actor,
-    vault,
+    keys, lifecycle, vault,
 };
 
 /// Where the configuration is looked for when nobody names it.
@@ -88,6 +88,9 @@ enum Command {
     /// People who may use the dashboard
     #[command(subcommand)]
     Operator(operator::Command),
+    /// What people must know: incidents, and the mails that tell of them
+    #[command(subcommand)]
+    Alert(alert::Command),
     /// Keys that seal tokens at rest
     #[command(subcommand)]
     Key(key::Command),
@@ -151,6 +154,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Order(command) => command.run(quiet(load(sources())?)).await,
         Command::Sync(options) => options.run(quiet(load(sources())?)).await,
         Command::Operator(command) => command.run(quiet(load(sources())?)).await,
+        Command::Alert(command) => command.run(quiet(load(sources())?)).await,
         Command::Key(command) => command.run(load(sources())?).await,
         Command::Config(command) => command.run(sources()),
         Command::Doctor(options) => options.run(quiet(load(sources())?)).await,
@@ -218,13 +222,6 @@ async fn unhurried<T>(app: &App, work: impl Future<Output = anyhow::Result<T>>) 
         done = work => done,
         () = lifecycle::signalled() => anyhow::bail!("stopped in the middle: what was under way is settled by the next try"),
     }
-}
-
-/// Who types commands here, for the audit log.
-fn actor() -> Actor {
-    let user = nix::unistd::User::from_uid(nix::unistd::Uid::current()).ok().flatten();
-    let user = user.map_or_else(|| format!("uid {}", nix::unistd::Uid::current()), |user| user.name);
-    Actor::CommandLine(format!("{user}@{}", host_name()))
 }
 
 fn usual_config() -> Option<PathBuf> {

@@ -240,9 +240,14 @@ impl Health {
         }
         let backlog = async {
             let mut conn = self.pool.acquire().await?;
-            mails::backlog(&mut conn).await
+            Ok::<_, store::Error>((mails::backlog(&mut conn).await?, mails::held(&mut conn).await?))
         };
-        match backlog.await {
+        let backlog = match backlog.await {
+            Ok((_, held)) if !held.is_empty() => return held_back(&held),
+            Ok((backlog, _)) => Ok(backlog),
+            Err(cause) => Err(cause),
+        };
+        match backlog {
             Ok(backlog) if backlog.failing > 0 => {
                 let error = backlog.last_error.unwrap_or_default();
                 let message =
@@ -276,6 +281,19 @@ impl Health {
             ),
         }
     }
+}
+
+/// Mails that wait for a person, not for the server.
+fn held_back(held: &[(Provider, u64)]) -> Check {
+    let each = held.iter().map(|(provider, count)| format!("{} at {}", words::count(*count, "mail"), provider.title()));
+    let message = format!(
+        "held back, because very many connections lapsed at once: {} to owners",
+        each.collect::<Vec<_>>().join(" and ")
+    );
+    let first = held.first().map_or(Provider::Quickbooks, |(provider, _)| *provider);
+    let remedy =
+        format!("look whether it is one mistake; then `lamplighter alert release {first}`, or the same with --drop");
+    Check::new("mail", State::Warn, message, remedy)
 }
 
 fn lapsed(counts: &[(Provider, connections::Status, i64)]) -> Check {

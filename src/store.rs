@@ -72,6 +72,18 @@ pub mod outages;
 /// What a person must know.
 pub mod alerts;
 
+/// Who is reminded of what is not repaired.
+pub mod reminders;
+
+/// What people are told of at intervals.
+pub mod digests;
+
+/// Very many lapses at once, and the mails that wait for a person's word.
+pub mod storms;
+
+/// Addresses that mail does not reach.
+pub mod recipients;
+
 /// The outbox of mails.
 pub mod mails;
 

@@ -6,33 +6,45 @@
 //!
 //! Invariant: nothing that somebody typed (a name, a provider's message) can add a header, a line or a tag.
 
+mod lapse_storm;
 mod lapsed;
 mod letter;
 mod operator_fault;
 mod operator_fault_resolved;
+mod orders_for_owner;
+mod orders_parked;
 mod outage_closed;
 mod outage_opened;
+mod parked_orders;
+mod recipient_refused;
 mod recovered;
 mod restore_fence;
 mod running_out;
 mod running_out_resolved;
 mod tokens_open_again;
 mod tokens_set_aside;
+mod trial;
 mod window_near;
 mod window_near_resolved;
 mod wrapping;
 
-pub use lapsed::{Lapsed, what_happened};
+pub use lapse_storm::{LapseStorm, LapseStormResolved};
+pub use lapsed::{Lapsed, Reminder, what_happened};
 pub use operator_fault::OperatorFault;
 pub use operator_fault_resolved::OperatorFaultResolved;
+pub use orders_for_owner::{OrdersForOwner, OrdersForOwnerResolved};
+pub use orders_parked::{OrdersParked, OrdersParkedResolved};
 pub use outage_closed::OutageClosed;
 pub use outage_opened::OutageOpened;
+pub use parked_orders::ParkedOrder;
+pub use recipient_refused::{RecipientRefused, RecipientRefusedResolved};
 pub use recovered::Recovered;
 pub use restore_fence::{RestoreFence, RestoreFenceOpened};
 pub use running_out::{Call, RunningOut};
 pub use running_out_resolved::RunningOutResolved;
 pub use tokens_open_again::TokensOpenAgain;
 pub use tokens_set_aside::TokensSetAside;
+pub use trial::Trial;
 pub use window_near::{Reason, WindowNear};
 pub use window_near_resolved::WindowNearResolved;
 
@@ -47,5 +59,5 @@ pub struct Rendered {
     pub html: String,
 }
 
-#[cfg(test)]
-mod samples;
+/// Every kind of mail with invented contents.
+pub mod samples;

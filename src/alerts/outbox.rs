@@ -5,11 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
-    message::{
-        Mailbox, MultiPart,
-        header::{Header, HeaderName, HeaderValue},
-    },
+    AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor, message::Mailbox,
     transport::smtp::authentication::Credentials,
 };
 use secrecy::ExposeSecret as _;
@@ -20,8 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
-    mail::Rendered,
-    telling::{self, Told},
+    delivery,
+    envelope::Envelope,
+    storm,
+    telling::{self, Tale, Told},
 };
 use crate::{
     clock::Clock,
@@ -93,23 +91,6 @@ enum Failed {
     Silent,
 }
 
-#[derive(Clone)]
-struct AutoSubmitted;
-
-impl Header for AutoSubmitted {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Auto-Submitted")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "auto-generated".to_owned())
-    }
-}
-
 impl Outbox {
     /// Puts it together; nothing is connected yet.
     ///
@@ -138,6 +119,9 @@ impl Outbox {
                 // Mails that a copied database holds may have been sent from the original.
                 let fenced = self.fence.pass(&mut conn).await?.is_none();
                 let only = fenced.then_some(alerts::Kind::RestoreFence);
+                if !fenced {
+                    storm::brake(&mut conn, &self.alerts, self.clock.now()).await?;
+                }
                 mails::claim_due(&mut conn, self.clock.now(), &self.daemon, lease, AT_ONCE, only).await?
             };
             if claims.is_empty() {
@@ -200,7 +184,7 @@ impl Outbox {
         }
     }
 
-    /// Sends one mail: whether it went out, or nothing if it came too late to be of use.
+    /// Sends one mail: whether it went out, or nothing if it comes too late or too early to be of use.
     async fn one(&self, claim: &mails::Claim) -> Result<Option<bool>, store::Error> {
         let now = self.clock.now();
         let told = {
@@ -208,10 +192,15 @@ impl Outbox {
             telling::tell(&mut conn, claim, &self.links, &self.alerts, now).await?
         };
         let sent = match told {
-            Ok(Some(told)) => self.send(claim, told).await,
-            Ok(None) => {
+            Ok(Tale::Send(told)) => self.send(claim, told).await,
+            Ok(Tale::Drop) => {
                 let mut conn = self.pool.acquire().await?;
                 mails::drop_late(&mut conn, claim).await?;
+                return Ok(None);
+            }
+            Ok(Tale::Wait(until)) => {
+                let mut conn = self.pool.acquire().await?;
+                mails::postpone(&mut conn, claim, until).await?;
                 return Ok(None);
             }
             Err(unrendered) => Err(Failed::Build(unrendered)),
@@ -232,6 +221,8 @@ impl Outbox {
                 let words = crate::telemetry::chain(&failed).replace(&claim.recipient, "the recipient");
                 let mut conn = self.pool.acquire().await?;
                 mails::retry(&mut conn, claim, &words, retry_at).await?;
+                let refused = matches!(&failed, Failed::Smtp(error) if delivery::refuses_recipient(error));
+                delivery::failed(&mut conn, claim, &self.alerts, refused, &words, self.clock.now()).await?;
                 self.metrics.count_mail("failed");
                 warn!(mail_id = %claim.id, error = words, %retry_at, "mail not handed over, tried again: check [smtp] \
                     with `lamplighter doctor`");
@@ -244,7 +235,8 @@ impl Outbox {
     async fn note_sent(&self, claim: &mails::Claim) -> Result<(), store::Error> {
         let note = async || -> Result<(), store::Error> {
             let mut conn = self.pool.acquire().await?;
-            mails::sent(&mut conn, claim, self.clock.now()).await
+            mails::sent(&mut conn, claim, self.clock.now()).await?;
+            delivery::delivered(&mut conn, claim, self.clock.now()).await
         };
         for _ in 0..3 {
             match note().await {
@@ -256,7 +248,16 @@ impl Outbox {
     }
 
     async fn send(&self, claim: &mails::Claim, told: Told) -> Result<(), Failed> {
-        let built = self.message(claim, told).map_err(Failed::Build)?;
+        let address =
+            claim.recipient.parse().map_err(|error| Failed::Build(format!("the recipient's address: {error}")))?;
+        let envelope = Envelope {
+            from: &self.smtp.from,
+            to: Mailbox::new(told.recipient_name, address),
+            reply_to: self.alerts.reply_to.as_ref(),
+            id: claim.id,
+            date: self.clock.now(),
+        };
+        let built = envelope.message(told.rendered).map_err(Failed::Build)?;
         // The transport's own timeout ends with the connect; a server that then says nothing must not hold up the rest.
         match tokio::time::timeout(self.smtp.timeout, self.transport.send(built)).await {
             Ok(answer) => {
@@ -266,24 +267,12 @@ impl Outbox {
             Err(_) => Err(Failed::Silent),
         }
     }
-
-    fn message(&self, claim: &mails::Claim, told: Told) -> Result<Message, String> {
-        let address = claim.recipient.parse().map_err(|error| format!("the recipient's address: {error}"))?;
-        let Rendered { subject, text, html } = told.rendered;
-        let domain = self.smtp.from.email.domain();
-        Message::builder()
-            .from(self.smtp.from.clone())
-            .to(Mailbox::new(told.recipient_name, address))
-            .subject(subject)
-            .message_id(Some(format!("<{}@{domain}>", claim.id)))
-            .date(std::time::SystemTime::from(self.clock.now()))
-            .header(AutoSubmitted)
-            .multipart(MultiPart::alternative_plain_html(text, html))
-            .map_err(|error| error.to_string())
-    }
 }
 
-fn transport(smtp: &config::Smtp) -> Result<AsyncSmtpTransport<Tokio1Executor>, lettre::transport::smtp::Error> {
+/// The way to the configured server; nothing is connected yet.
+pub(super) fn transport(
+    smtp: &config::Smtp,
+) -> Result<AsyncSmtpTransport<Tokio1Executor>, lettre::transport::smtp::Error> {
     let builder = match smtp.security {
         SmtpSecurity::None => AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host),
         SmtpSecurity::StartTls => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(&smtp.host)?,

@@ -1,16 +1,22 @@
 //! From an alert in the tables to the mail that tells of it. Rendered when it is sent, so that the link is fresh and the
 //! numbers are today's.
 
+/// Orders that wait for a person.
+mod orders;
+
+/// Mails that are held, and addresses that they do not reach.
+mod steering;
+
 /// Warnings of what runs out.
 mod warnings;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::mail::{
-    Lapsed, OperatorFault, OperatorFaultResolved, OutageClosed, OutageOpened, Recovered, Rendered, RestoreFence,
-    RestoreFenceOpened, TokensOpenAgain, TokensSetAside,
+    Lapsed, OperatorFault, OperatorFaultResolved, OutageClosed, OutageOpened, Recovered, Reminder, Rendered,
+    RestoreFence, RestoreFenceOpened, TokensOpenAgain, TokensSetAside,
 };
 use crate::{
     config,
@@ -28,33 +34,68 @@ use crate::{
 /// The most companies that one mail names.
 const NAMED: i64 = 5;
 
+/// How long an all-clear waits for what was missed to be caught up, so that it can say so.
+const CATCH_UP: TimeDelta = TimeDelta::minutes(2);
+/// How often there is a look meanwhile.
+const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(5);
+
+/// What is done with a mail that is due.
+pub(super) enum Tale {
+    /// It goes out.
+    Send(Told),
+    /// It would ask for what is done already, or for what nobody wants to hear.
+    Drop,
+    /// There will be more to say then.
+    Wait(DateTime<Utc>),
+}
+
 /// A mail's content and how its recipient is called.
 pub(super) struct Told {
     pub(super) rendered: Rendered,
     pub(super) recipient_name: Option<String>,
 }
 
-/// Renders a queued mail; nothing if it would ask for what is done already. The inner error says why it cannot be
-/// rendered.
+/// Renders a queued mail, if it is still of use. The inner error says why it cannot be rendered.
 pub(super) async fn tell(
     conn: &mut PgConnection,
     mail: &mails::Claim,
     links: &ReconnectLinks,
     config: &config::Alerts,
     now: DateTime<Utc>,
-) -> Result<Result<Option<Told>, String>, store::Error> {
+) -> Result<Result<Tale, String>, store::Error> {
     let Some(alert) = alerts::get(conn, mail.alert_id).await? else {
         return Ok(Err("its alert is gone".to_owned()));
     };
     if mail.step != mails::Step::Resolved && alert.resolved_at.is_some() {
-        return Ok(Ok(None));
+        return Ok(Ok(Tale::Drop));
+    }
+    if matches!(mail.step, mails::Step::Reminder | mails::Step::LastCall) && alert.is_quiet(now) {
+        return Ok(Ok(Tale::Drop));
     }
     match alert.kind {
         Kind::ConnectionLapsed => {
-            return Ok(to_owner(conn, &alert, mail.step, links, config, now).await?.map(Some));
+            return to_owner(conn, &alert, mail, links, config, now).await;
         }
-        Kind::HardCapNear => return warnings::to_owner(conn, &alert, mail.step, links, config, now).await,
-        Kind::RefreshWindowNear => return warnings::to_operator(conn, &alert, mail.step, now).await,
+        Kind::HardCapNear => {
+            return Ok(warnings::to_owner(conn, &alert, mail.step, links, config, now).await?.map(sent_or_dropped));
+        }
+        Kind::RefreshWindowNear => {
+            return Ok(warnings::to_operator(conn, &alert, mail.step, now).await?.map(sent_or_dropped));
+        }
+        Kind::OrdersParked => {
+            return Ok(orders::to_operator(conn, &alert, mail.step, now).await?.map(sent_or_dropped));
+        }
+        Kind::OrdersForOwner => {
+            return Ok(orders::to_owner(conn, &alert, mail.step, config, now).await?.map(sent_or_dropped));
+        }
+        Kind::LapseStorm => {
+            return Ok(steering::storm(conn, &alert, mail.step, now).await?.map(sent_or_dropped));
+        }
+        Kind::RecipientRefused => {
+            return Ok(steering::refused(conn, &alert, mail.step, now).await?.map(sent_or_dropped));
+        }
+        // Nobody can be mailed that mail does not work.
+        Kind::SmtpAway => return Ok(Ok(Tale::Drop)),
         Kind::OperatorFault | Kind::Outage | Kind::TokenSetAside | Kind::RestoreFence => {}
     }
     let waiting = match alert.kind {
@@ -62,24 +103,30 @@ pub(super) async fn tell(
         _ => Resting::default(),
     };
     let rendered = to_operator(&alert, mail.step, waiting, now).map_err(|error| error.to_string());
-    Ok(rendered.map(|rendered| Some(Told { rendered, recipient_name: None })))
+    Ok(rendered.map(|rendered| Tale::Send(Told { rendered, recipient_name: None })))
+}
+
+fn sent_or_dropped(told: Option<Told>) -> Tale {
+    told.map_or(Tale::Drop, Tale::Send)
 }
 
 async fn to_owner(
     conn: &mut PgConnection,
     alert: &Alert,
-    step: mails::Step,
+    mail: &mails::Claim,
     links: &ReconnectLinks,
     config: &config::Alerts,
     now: DateTime<Utc>,
-) -> Result<Result<Told, String>, store::Error> {
+) -> Result<Result<Tale, String>, store::Error> {
     let missing = || Ok(Err("its connection is gone".to_owned()));
     let Some(connection_id) = alert.connection_id else { return missing() };
     let Some(connection) = connections::get(conn, connection_id).await? else { return missing() };
     let account = accounts::of_connection(conn, connection_id).await?;
     let support_contact = config.support_contact.as_deref();
-    let rendered = match step {
+    let rendered = match mail.step {
         mails::Step::Opened | mails::Step::Reminder | mails::Step::LastCall => {
+            let is_last = usize::try_from(mail.number).is_ok_and(|rung| rung >= config.reminders.len());
+            let reminder = Reminder { out_for: now - alert.opened_at, is_last };
             let waiting = order_log::count_waiting(conn, Some(account.id)).await?;
             let last_good_at = tokens::renewed_at(conn, connection_id).await?;
             let (url, link) = links.make(account.id, connection.provider, now);
@@ -97,23 +144,35 @@ async fn to_owner(
                 last_good_at,
                 support_contact,
                 correlation_id: alert.detail["evidence"]["correlation_id"].as_str(),
+                reminder: Some(reminder).filter(|_| mail.step != mails::Step::Opened),
             }
             .render()
         }
-        mails::Step::Resolved => Recovered {
-            account: &account.name,
-            owner_name: &account.owner_name,
-            provider: connection.provider,
-            company: &connection.company_name,
-            recovered_at: alert.resolved_at.unwrap_or(now),
-            lapsed_at: alert.opened_at,
-            waiting_orders: number(&alert.detail, "waiting_orders_at_recovery"),
-            support_contact,
+        mails::Step::Resolved => {
+            let recovered_at = alert.resolved_at.unwrap_or(now);
+            let waiting_orders = order_log::count_waiting(conn, Some(account.id)).await?.unsigned_abs();
+            let posted_orders = order_log::count_posted_since(conn, account.id, recovered_at).await?.unsigned_abs();
+            let missed = number(&alert.detail, "waiting_orders_at_recovery");
+            if waiting_orders > 0 && posted_orders < missed && now < recovered_at + CATCH_UP {
+                return Ok(Ok(Tale::Wait(now + LOOK_AGAIN)));
+            }
+            Recovered {
+                account: &account.name,
+                owner_name: &account.owner_name,
+                provider: connection.provider,
+                company: &connection.company_name,
+                recovered_at,
+                lapsed_at: alert.opened_at,
+                posted_orders,
+                waiting_orders,
+                support_contact,
+            }
+            .render()
         }
-        .render(),
     };
     let recipient_name = Some(account.owner_name).filter(|name| !name.trim().is_empty());
-    Ok(rendered.map(|rendered| Told { rendered, recipient_name }).map_err(|error| error.to_string()))
+    let told = |rendered| Tale::Send(Told { rendered, recipient_name });
+    Ok(rendered.map(told).map_err(|error| error.to_string()))
 }
 
 /// `resting` are the tokens that the alert is about, if it is about tokens that do not open.

@@ -1,6 +1,7 @@
 //! `lamplighter account`: customers and their owners.
 
 mod api_key;
+mod owner;
 mod settings;
 
 use std::sync::Arc;
@@ -48,6 +49,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Change who is told about an account, and where; mails that wait go to the new address
+    Owner(owner::Options),
     /// Keys with which a cart sends orders for an account
     #[command(subcommand)]
     ApiKey(api_key::Command),
@@ -101,6 +104,7 @@ impl Command {
             Self::List { json } => list(conn, json).await,
             Self::RevokeLinks { account } => revoke_links(conn, &account).await,
             Self::PageLink { account, json } => page_link(conn, &account, &config, json).await,
+            Self::Owner(options) => options.run(conn).await,
             Self::ApiKey(command) => command.run(conn).await,
             Self::Settings { account, set, unset, json } => {
                 let set = set.into_iter().filter(|(key, _)| !is_of_the_configuration(key)).collect();
@@ -148,7 +152,7 @@ async fn revoke_links(conn: &mut sqlx::PgConnection, name: &str) -> anyhow::Resu
         subject: &account.name,
         detail: json!({}),
     };
-    audit_log::record(&mut tx, &super::actor(), &deed, now).await?;
+    audit_log::record(&mut tx, &super::actor::here(), &deed, now).await?;
     tx.commit().await?;
     output::say(&format!("Every link that was made for {} until now is void, those in mails too.", account.name));
     output::say("Next: make a new one with `lamplighter connection link`, or wait: the next mail carries one.");

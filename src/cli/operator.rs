@@ -196,6 +196,6 @@ async fn told(conn: &mut PgConnection, action: &str, operator: &Operator, said: 
 async fn record(conn: &mut PgConnection, action: &str, operator: &Operator) -> anyhow::Result<()> {
     let detail = json!({ "role": operator.role });
     let deed = Deed { action, account_id: None, subject: &operator.name, detail };
-    audit_log::record(conn, &super::actor(), &deed, Clock::system().now()).await?;
+    audit_log::record(conn, &super::actor::here(), &deed, Clock::system().now()).await?;
     Ok(())
 }

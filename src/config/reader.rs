@@ -161,6 +161,18 @@ impl Section<'_> {
         })
     }
 
+    /// Durations, each longer than the one before it; empty is none.
+    pub(super) fn ladder(&mut self, name: &str, range: RangeInclusive<Duration>) -> Option<Vec<Duration>> {
+        self.read(name, |value| {
+            let Value::List(items) = value else { return Err(misread()) };
+            let steps = items.iter().map(|item| duration(item, &range)).collect::<Result<Vec<_>, _>>()?;
+            if steps.is_sorted_by(|one, next| one < next) {
+                return Ok(steps);
+            }
+            Err(Fault::new("is out of order", "write the shortest first, and none twice"))
+        })
+    }
+
     pub(super) fn choice<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> Option<T> {
         self.parsed(name, |text| {
             choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice).ok_or_else(|| {

@@ -172,6 +172,14 @@ impl World {
         self.change(|state| state.mailbox.refusal = code);
     }
 
+    /// Mail to this address is refused for good, or taken again.
+    pub fn refuse_recipient(&self, address: &str, refused: bool) {
+        self.change(|state| match refused {
+            true => state.mailbox.gone.insert(address.to_owned()),
+            false => state.mailbox.gone.remove(address),
+        });
+    }
+
     /// Empties the mailbox.
     pub fn forget_mails(&self) {
         self.change(|state| state.mailbox.mails.clear());

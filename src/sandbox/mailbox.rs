@@ -1,5 +1,7 @@
 //! The mails that arrived, and whether more are taken.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use mail_parser::{MessageParser, PartType};
 use serde::Serialize;
@@ -33,6 +35,8 @@ pub(super) struct Mailbox {
     pub(super) mails: Vec<Mail>,
     /// The SMTP code that every recipient is refused with.
     pub(super) refusal: Option<u16>,
+    /// Addresses that are refused for good.
+    pub(super) gone: BTreeSet<String>,
     last_id: u64,
 }
 

@@ -148,6 +148,9 @@ impl<'a> Session<'a> {
             Request::Rcpt { to } => match self.world.see(|state| state.mailbox.refusal) {
                 Some(code) if code < 500 => self.say(&format!("{code} 4.3.0 Try again later")),
                 Some(code) => self.say(&format!("{code} 5.1.1 Mailbox unavailable")),
+                None if self.world.see(|state| state.mailbox.gone.contains(&to.address)) => {
+                    self.say("550 5.1.1 No such mailbox");
+                }
                 None => {
                     self.recipients.push(to.address);
                     self.say("250 2.1.5 OK");

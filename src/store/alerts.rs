@@ -9,6 +9,12 @@ use uuid::Uuid;
 use super::Error;
 use crate::provider::Provider;
 
+/// What people do about an incident.
+pub mod by_hand;
+
+/// How many characters of an id people are shown.
+const SHORT: usize = 8;
+
 /// What kind of incident an alert is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
@@ -28,6 +34,44 @@ pub enum Kind {
     HardCapNear,
     /// Refresh windows at a provider run out and nothing renews them.
     RefreshWindowNear,
+    /// Orders are parked and wait for the operator.
+    OrdersParked,
+    /// Orders of an account are parked for a reason that only its owner can put right.
+    OrdersForOwner,
+    /// So many connections lapsed at once that their owners are not mailed before somebody has looked.
+    LapseStorm,
+    /// The mail server takes no mail for an address.
+    RecipientRefused,
+    /// The mail server cannot be used.
+    SmtpAway,
+}
+
+impl Kind {
+    /// What it is called.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::ConnectionLapsed => "Connection lapsed",
+            Self::OperatorFault => "Our own fault",
+            Self::Outage => "Provider outage",
+            Self::TokenSetAside => "Token set aside",
+            Self::RestoreFence => "Restored database",
+            Self::HardCapNear => "Permission runs out soon",
+            Self::RefreshWindowNear => "Tokens run out unrenewed",
+            Self::OrdersParked => "Orders parked",
+            Self::OrdersForOwner => "Orders wait for their owner",
+            Self::LapseStorm => "Very many lapses at once",
+            Self::RecipientRefused => "Mail address refused",
+            Self::SmtpAway => "Mail server cannot be used",
+        }
+    }
+
+    /// Who is told: `owner` or `operator`.
+    pub fn audience(self) -> &'static str {
+        match self {
+            Self::ConnectionLapsed | Self::HardCapNear | Self::OrdersForOwner => "owner",
+            _ => "operator",
+        }
+    }
 }
 
 /// An incident as it begins.
@@ -155,8 +199,33 @@ pub struct Alert {
     pub opened_at: DateTime<Utc>,
     /// Until when.
     pub resolved_at: Option<DateTime<Utc>>,
+    /// Who ended it by hand; nobody when it ended by itself.
+    pub resolved_by: Option<String>,
+    /// When somebody said that they know.
+    pub acknowledged_at: Option<DateTime<Utc>>,
+    /// Who.
+    pub acknowledged_by: Option<String>,
+    /// Until when nobody is reminded of it.
+    pub snoozed_until: Option<DateTime<Utc>>,
+    /// Whose wish that was.
+    pub snoozed_by: Option<String>,
     /// The company it is about, by name.
     pub subject: Option<String>,
+    /// The account it is about, by name.
+    pub account: Option<String>,
+}
+
+impl Alert {
+    /// Whether somebody asked not to be reminded of it for now.
+    pub fn is_quiet(&self, now: DateTime<Utc>) -> bool {
+        self.acknowledged_at.is_some() || self.snoozed_until.is_some_and(|until| until > now)
+    }
+
+    /// Its end by which people call it: the last characters of the id, which differ from alert to alert.
+    pub fn short_id(&self) -> String {
+        let id = self.id.to_string();
+        id[id.len() - SHORT..].to_owned()
+    }
 }
 
 /// One alert.
@@ -164,15 +233,7 @@ pub struct Alert {
 /// # Errors
 /// Database trouble.
 pub async fn get(conn: &mut PgConnection, id: Uuid) -> Result<Option<Alert>, Error> {
-    Ok(sqlx::query_as!(
-        Alert,
-        r#"select l.id, incident, kind as "kind: Kind", connection_id, l.provider as "provider: Provider", detail,
-                  opened_at, resolved_at, c.company_name as "subject?"
-           from alerts l left join connections c on c.id = l.connection_id where l.id = $1"#,
-        id
-    )
-    .fetch_optional(conn)
-    .await?)
+    Ok(pick(conn, Some(&[id]), true, 1).await?.pop())
 }
 
 /// The latest alerts, open ones first, at most `limit`.
@@ -180,12 +241,42 @@ pub async fn get(conn: &mut PgConnection, id: Uuid) -> Result<Option<Alert>, Err
 /// # Errors
 /// Database trouble.
 pub async fn recent(conn: &mut PgConnection, limit: i64) -> Result<Vec<Alert>, Error> {
+    pick(conn, None, true, limit).await
+}
+
+/// The open alerts, the latest first, at most `limit`.
+///
+/// # Errors
+/// Database trouble.
+pub async fn open_ones(conn: &mut PgConnection, limit: i64) -> Result<Vec<Alert>, Error> {
+    pick(conn, None, false, limit).await
+}
+
+/// Alerts whose id begins or ends like this, at most two.
+///
+/// # Errors
+/// Database trouble.
+pub async fn named(conn: &mut PgConnection, part: &str) -> Result<Vec<Alert>, Error> {
+    let ids = sqlx::query_scalar!(
+        "select id from alerts where starts_with(id::text, $1) or right(id::text, length($1)) = $1 limit 2",
+        part
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    pick(conn, Some(&ids), true, 2).await
+}
+
+async fn pick(conn: &mut PgConnection, ids: Option<&[Uuid]>, all: bool, limit: i64) -> Result<Vec<Alert>, Error> {
     Ok(sqlx::query_as!(
         Alert,
         r#"select l.id, incident, kind as "kind: Kind", connection_id, l.provider as "provider: Provider", detail,
-                  opened_at, resolved_at, c.company_name as "subject?"
-           from alerts l left join connections c on c.id = l.connection_id
-           order by resolved_at is null desc, opened_at desc limit $1"#,
+                  opened_at, resolved_at, resolved_by, acknowledged_at, acknowledged_by, snoozed_until, snoozed_by,
+                  c.company_name as "subject?", a.name as "account?"
+           from alerts l left join connections c on c.id = l.connection_id left join accounts a on a.id = c.account_id
+           where ($1::uuid[] is null or l.id = any($1)) and ($2 or resolved_at is null)
+           order by resolved_at is null desc, opened_at desc limit $3"#,
+        ids,
+        all,
         limit
     )
     .fetch_all(conn)

@@ -121,3 +121,19 @@ pub async fn recent(
     .fetch_all(conn)
     .await?)
 }
+
+/// What was done about an alert, the latest first.
+///
+/// # Errors
+/// Database trouble.
+pub async fn of_alert(conn: &mut PgConnection, alert_id: Uuid, limit: i64) -> Result<Vec<Entry>, Error> {
+    Ok(sqlx::query_as!(
+        Entry,
+        "select id, at, actor, action, subject, detail from audit_log
+         where detail ->> 'alert_id' = $1 order by id desc limit $2",
+        alert_id.to_string(),
+        limit
+    )
+    .fetch_all(conn)
+    .await?)
+}

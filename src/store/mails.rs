@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Error, alerts};
+use crate::provider::Provider;
 
 /// Which moment of an incident a mail is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
@@ -24,6 +25,18 @@ pub enum Step {
     Resolved,
 }
 
+impl Step {
+    /// As it is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Reminder => "reminder",
+            Self::LastCall => "last_call",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
 /// A mail that is ours to send until the lease runs out.
 #[derive(Debug)]
 pub struct Claim {
@@ -33,6 +46,8 @@ pub struct Claim {
     pub alert_id: Uuid,
     /// The moment.
     pub step: Step,
+    /// Which of several mails of that step.
+    pub number: i32,
     /// Where it goes.
     pub recipient: String,
     /// How often it was tried.
@@ -59,13 +74,14 @@ pub async fn claim_due(
                select id from mails
                where sent_at is null and send_at <= $1 and (lease_until is null or lease_until < clock_timestamp())
                  and ($5::text is null or exists (select from alerts a where a.id = alert_id and a.kind = $5))
+                 and not exists (select from held_mails h where h.id = mails.id)
                order by send_at limit $4 for update skip locked
            )
            update mails m
            set lease_until = clock_timestamp() + make_interval(secs => $3), leased_by = $2, fence = m.fence + 1,
                attempts = m.attempts + 1
            from picked where m.id = picked.id
-           returning m.id, m.alert_id, m.step as "step: Step", m.recipient, m.attempts, m.fence"#,
+           returning m.id, m.alert_id, m.step as "step: Step", m.number, m.recipient, m.attempts, m.fence"#,
         now,
         daemon,
         lease.as_secs_f64(),
@@ -111,6 +127,23 @@ pub async fn retry(conn: &mut PgConnection, claim: &Claim, error: &str, send_at:
     Ok(())
 }
 
+/// Puts the mail back because there will be more to say then; that was no attempt.
+///
+/// # Errors
+/// Database trouble: the lease runs out by itself.
+pub async fn postpone(conn: &mut PgConnection, claim: &Claim, send_at: DateTime<Utc>) -> Result<(), Error> {
+    sqlx::query!(
+        "update mails set send_at = $3, attempts = attempts - 1, lease_until = null, leased_by = null
+         where id = $1 and fence = $2",
+        claim.id,
+        claim.fence,
+        send_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Drops a mail that came too late to be of use.
 ///
 /// # Errors
@@ -129,7 +162,8 @@ pub async fn drop_late(conn: &mut PgConnection, claim: &Claim) -> Result<(), Err
 pub async fn next_due(conn: &mut PgConnection) -> Result<Option<DateTime<Utc>>, Error> {
     Ok(sqlx::query_scalar!(
         "select min(send_at) from mails
-         where sent_at is null and (lease_until is null or lease_until < clock_timestamp())"
+         where sent_at is null and (lease_until is null or lease_until < clock_timestamp())
+           and not exists (select from held_mails h where h.id = mails.id)"
     )
     .fetch_one(conn)
     .await?)
@@ -158,6 +192,19 @@ pub async fn backlog(conn: &mut PgConnection) -> Result<Backlog, Error> {
     .await?)
 }
 
+/// Mails to owners that are held until somebody decides, by provider.
+///
+/// # Errors
+/// Database trouble.
+pub async fn held(conn: &mut PgConnection) -> Result<Vec<(Provider, u64)>, Error> {
+    let rows = sqlx::query!(
+        r#"select provider as "provider!: Provider", count(*) as "count!" from held_mails group by provider order by provider"#
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.provider, row.count.unsigned_abs())).collect())
+}
+
 /// How the mails of an alert stand.
 #[derive(Clone, Debug)]
 pub struct Standing {
@@ -182,6 +229,42 @@ pub async fn standing(conn: &mut PgConnection, alert_ids: &[Uuid]) -> Result<Vec
                   max(last_error) as last_error
            from mails where alert_id = any($1) group by alert_id"#,
         alert_ids
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// One mail of an alert, for people.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sent {
+    /// Its id, and its Message-ID.
+    pub id: Uuid,
+    /// The moment it is about.
+    pub step: Step,
+    /// Which of several of that step.
+    pub number: i32,
+    /// Where it goes.
+    pub recipient: String,
+    /// When it is due.
+    pub send_at: DateTime<Utc>,
+    /// When it was handed over.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// Why it was not handed over.
+    pub last_error: Option<String>,
+}
+
+/// The mails of an alert, the earliest first.
+///
+/// # Errors
+/// Database trouble.
+pub async fn of_alert(conn: &mut PgConnection, alert_id: Uuid) -> Result<Vec<Sent>, Error> {
+    Ok(sqlx::query_as!(
+        Sent,
+        r#"select id, step as "step: Step", number, recipient, send_at, sent_at, attempts, last_error
+           from mails where alert_id = $1 order by id"#,
+        alert_id
     )
     .fetch_all(conn)
     .await?)

@@ -291,3 +291,17 @@ pub async fn count_waiting(conn: &mut PgConnection, account_id: Option<Uuid>) ->
     .fetch_one(conn)
     .await?)
 }
+
+/// How many orders of an account were posted since then.
+///
+/// # Errors
+/// Database trouble.
+pub async fn count_posted_since(conn: &mut PgConnection, account_id: Uuid, since: DateTime<Utc>) -> Result<i64, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"select count(*) as "count!" from orders where account_id = $1 and posted_at >= $2"#,
+        account_id,
+        since
+    )
+    .fetch_one(conn)
+    .await?)
+}

@@ -102,7 +102,7 @@ pub async fn tell(conn: &mut PgConnection, warning: &Warning<'_>, now: DateTime<
                values ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)
                on conflict (incident) where resolved_at is null
                do update set seen_at = $7, ends_at = $8, remind_at = $9, detail = alerts.detail || $6
-               returning id
+               returning id, acknowledged_at is not null or coalesce(snoozed_until > $7, false) as quiet
            ), ladder as (
                select array['opened', 'reminder', 'last_call'] as steps
            ), dropped as (
@@ -113,10 +113,10 @@ pub async fn tell(conn: &mut PgConnection, warning: &Warning<'_>, now: DateTime<
            ), queued as (
                insert into mails (id, alert_id, step, recipient, send_at)
                select $11, alert.id, $10, $12, $7 from alert, ladder
-               where $12::text is not null
+               where $12::text is not null and not alert.quiet
                  and not exists (select from mails m where m.alert_id = alert.id
                                  and array_position(steps, m.step) >= array_position(steps, $10::text))
-               on conflict (alert_id, step) do nothing
+               on conflict (alert_id, step, number) do nothing
                returning id
            )
            select exists (select from alert where id = $1) as "opened!", exists (select from queued) as "mailed!""#,

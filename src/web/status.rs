@@ -214,15 +214,7 @@ pub(super) async fn alert_rows(conn: &mut PgConnection, limit: i64) -> Result<Ve
                 Some(mails::Standing { waiting, last_error: Some(error), .. }) => format!("{waiting} waiting: {error}"),
                 Some(mails::Standing { waiting, sent, .. }) => format!("{sent} sent, {waiting} waiting"),
             };
-            let (title, audience) = match alert.kind {
-                alerts::Kind::ConnectionLapsed => ("Connection lapsed", "owner"),
-                alerts::Kind::OperatorFault => ("Our own fault", "operator"),
-                alerts::Kind::Outage => ("Provider outage", "operator"),
-                alerts::Kind::TokenSetAside => ("Token set aside", "operator"),
-                alerts::Kind::RestoreFence => ("Restored database", "operator"),
-                alerts::Kind::HardCapNear => ("Permission runs out soon", "owner"),
-                alerts::Kind::RefreshWindowNear => ("Tokens run out unrenewed", "operator"),
-            };
+            let (title, audience) = (alert.kind.title(), alert.kind.audience());
             let key = || alert.detail["key_id"].as_str().map(|id| format!("Vault key {id}"));
             let subject = alert.subject.or_else(|| alert.provider.map(|provider| provider.title().to_owned()));
             let subject = subject.or_else(key);

@@ -1,5 +1,12 @@
 //! Mails: one per incident and step, whatever the SMTP server does and however many daemons send.
 
+mod by_hand;
+mod caught_up;
+mod digests;
+mod recipients;
+mod reminders;
+mod storm;
+
 use chrono::TimeDelta;
 use lamplighter::{alerts::outbox::Report, health::Depth, provider::Provider, store::connections::Status};
 

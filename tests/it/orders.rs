@@ -77,7 +77,7 @@ impl TestApp {
         self.sandbox.documents(realm).into_iter().filter_map(|document| document.doc_number).collect()
     }
 
-    fn place(&self, order: NewOrder) -> String {
+    pub(crate) fn place(&self, order: NewOrder) -> String {
         self.sandbox.place_order(HUB, order)
     }
 

@@ -1,6 +1,7 @@
 //! The built program as its user meets it: a child process with a data directory of its own, its exit codes, what it
 //! prints, and what it does when it or its database is killed. The providers are a sandbox in this process.
 
+mod alerts;
 mod away;
 mod by_hand;
 mod changes;

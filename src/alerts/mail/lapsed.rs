@@ -4,7 +4,7 @@
 
 mod causes;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     Rendered,
@@ -14,6 +14,15 @@ use crate::{
     provider::{Cause, Provider},
     words,
 };
+
+/// Which of several reminders it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reminder {
+    /// How long the connection has been out.
+    pub out_for: TimeDelta,
+    /// No further one follows.
+    pub is_last: bool,
+}
 
 /// What the owner is told when their connection lapsed.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +51,8 @@ pub struct Lapsed<'a> {
     pub support_contact: Option<&'a str>,
     /// The provider's own id of the refusal.
     pub correlation_id: Option<&'a str>,
+    /// Which reminder it is; the first mail is none.
+    pub reminder: Option<Reminder>,
 }
 
 /// What is said of a lapse: in a line, what happened, and the steps that end at the button which reconnects.
@@ -63,12 +74,12 @@ impl Lapsed<'_> {
         let said = causes::words_for(self.cause, self.provider, &account, &company);
         let provider = self.provider.title();
         Letter {
-            subject: said.subject,
+            subject: self.subject(said.subject),
             preheader: format!("{} {}", self.waiting_in_short(), said.effort),
             tone: Tone::Action,
             heading: said.heading,
             greeting: Some(format!("Hello {},", words::name(self.owner_name))),
-            opening: said.happened,
+            opening: self.again().into_iter().chain(said.happened).collect(),
             meaning: Some(Section::new("What this means", [self.meaning()])),
             steps: said.steps,
             button: Some(Button {
@@ -85,6 +96,23 @@ impl Lapsed<'_> {
             footer: self.footer(),
         }
         .render()
+    }
+
+    /// The same words behind a mark that tells the mails of one incident apart.
+    fn subject(&self, first: String) -> String {
+        let Some(reminder) = self.reminder else { return first };
+        let mark = if reminder.is_last { "Last reminder" } else { "Reminder" };
+        let what = first.strip_prefix("Action needed: ").unwrap_or(&first);
+        format!("{mark} after {}: {what}", out_for(reminder.out_for))
+    }
+
+    fn again(&self) -> Option<String> {
+        let reminder = self.reminder?;
+        let last = if reminder.is_last { " We will not remind you again." } else { "" };
+        Some(format!(
+            "We wrote to you about this before: the connection has been out for {}, and nobody has repaired it yet.{last}",
+            out_for(reminder.out_for)
+        ))
     }
 
     fn waiting_in_short(&self) -> String {
@@ -163,6 +191,14 @@ impl Lapsed<'_> {
             words::name(self.account)
         ));
         lines
+    }
+}
+
+/// A length of time as it stands in a subject: `7 days`, `1 day`, and in smaller units before that.
+fn out_for(length: TimeDelta) -> String {
+    match u64::try_from(length.num_days()).unwrap_or(0) {
+        0 => words::span(length),
+        days => words::count(days, "day"),
     }
 }
 

@@ -23,7 +23,9 @@ pub struct Recovered<'a> {
     pub recovered_at: DateTime<Utc>,
     /// When it had lapsed.
     pub lapsed_at: DateTime<Utc>,
-    /// Orders that waited and are flowing now.
+    /// Orders that went into QuickBooks since then.
+    pub posted_orders: u64,
+    /// Orders that still wait.
     pub waiting_orders: u64,
     /// Where the owner can ask for help.
     pub support_contact: Option<&'a str>,
@@ -64,6 +66,8 @@ impl Recovered<'_> {
                 ("Connected again", words::instant(self.recovered_at)),
                 ("Had stopped", words::instant(self.lapsed_at)),
                 ("Was out for", words::span(self.recovered_at - self.lapsed_at)),
+                ("Caught up", words::count(self.posted_orders, "order")),
+                ("Still waiting", words::count(self.waiting_orders, "order")),
             ],
             footer,
         }
@@ -71,13 +75,29 @@ impl Recovered<'_> {
     }
 
     fn flowing(&self) -> String {
-        match (self.provider, self.waiting_orders) {
-            (Provider::Hubspot, 0) => "We are fetching every order that came in meanwhile; none was lost.".to_owned(),
-            (Provider::Quickbooks, 0) => "No order had to wait, and new ones flow as usual.".to_owned(),
-            (_, 1) => "The order that waited is on its way into QuickBooks now; it arrives once.".to_owned(),
-            (_, n) => format!(
+        let waiting = match self.waiting_orders {
+            1 => "1 more is on its way".to_owned(),
+            n => format!("{} more are on their way, oldest first", words::number(n)),
+        };
+        match (self.provider, self.posted_orders, self.waiting_orders) {
+            (Provider::Hubspot, 0, 0) => {
+                "We are fetching every order that came in meanwhile; none was lost.".to_owned()
+            }
+            (Provider::Quickbooks, 0, 0) => "No order had to wait, and new ones flow as usual.".to_owned(),
+            (_, 0, 1) => "The order that waited is on its way into QuickBooks now; it arrives once.".to_owned(),
+            (_, 0, n) => format!(
                 "The {} that waited are on their way into QuickBooks now, oldest first; each arrives once.",
                 words::count(n, "order")
+            ),
+            (_, posted, 0) => {
+                format!(
+                    "What was missed is caught up: {} went into QuickBooks since, each once.",
+                    words::count(posted, "order")
+                )
+            }
+            (_, posted, _) => format!(
+                "{} went into QuickBooks since, and {waiting}; each arrives once.",
+                words::capitalised(&words::count(posted, "order"))
             ),
         }
     }

@@ -293,7 +293,7 @@ impl Simulation {
             }
         }
         let tended = tokio::time::timeout(PATIENCE, self.app.tend()).await;
-        let Tended { keeper, prober, warned: _, outbox } =
+        let Tended { keeper, prober, warned: _, watched: _, outbox } =
             tended.with_context(|| format!("the rounds of {now} did not end"))??;
         self.tally.rounds += 1;
         self.tally.renewed += u64::from(keeper.renewed);

@@ -103,16 +103,15 @@ fn mail(told: &Told, facts: &Facts) -> Option<Step> {
     if over && (told.sent_at.is_some() || told.send_at.is_none()) {
         return None;
     }
-    let to = match told.kind {
-        Kind::ConnectionLapsed | Kind::HardCapNear => "the owner",
-        _ => "the operator",
-    };
+    let to = format!("the {}", told.kind.audience());
     let about = match (told.kind, told.step) {
         (_, Some(Moment::Resolved)) => "the all-clear",
         (Kind::ConnectionLapsed, _) => "how to reconnect it",
         (Kind::HardCapNear, _) => "its hard cap, which comes near",
         (Kind::TokenSetAside, _) => "the token that does not open",
         (Kind::OperatorFault, _) => "our own fault",
+        (Kind::OrdersForOwner, _) => "orders that QuickBooks refuses",
+        (Kind::RecipientRefused, _) => "the owner's address, which is refused",
         _ => "this",
     };
     let Some(send_at) = told.send_at else {

@@ -1,0 +1,100 @@
+//! To the operator: an owner's address takes no mail.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Rendered,
+    letter::{Letter, Section, Tone},
+};
+use crate::words;
+
+/// What the operator is told when the mail server refuses an owner's address for good.
+#[derive(Clone, Copy, Debug)]
+pub struct RecipientRefused<'a> {
+    /// The account's name.
+    pub account: &'a str,
+    /// The address.
+    pub address: &'a str,
+    /// What the server said.
+    pub said: &'a str,
+    /// When it first did.
+    pub since: DateTime<Utc>,
+}
+
+impl RecipientRefused<'_> {
+    /// The mail in both its parts.
+    pub fn render(&self) -> Result<Rendered, askama::Error> {
+        let (account, address) = (words::name(self.account), words::line(self.address, 254));
+        Letter {
+            subject: format!("Lamplighter cannot mail the owner of {account}"),
+            preheader: "Their address is refused. They do not know what you think they know.".to_owned(),
+            tone: Tone::Action,
+            heading: format!("The owner of {account} cannot be reached"),
+            greeting: None,
+            opening: vec![format!(
+                "The mail server refuses {address} for good. It says: {}",
+                words::line(self.said, 300)
+            )],
+            meaning: Some(Section::new(
+                "What this means",
+                ["The owner was not told that their account needs them. What they should know waits in the outbox."
+                    .to_owned()],
+            )),
+            steps: vec![
+                format!("Ask the customer for an address that works, and enter it: lamplighter account owner {:?} --email \
+                         ADDRESS.", account),
+                "Or give them the link yourself: lamplighter connection link --account ACCOUNT --provider PROVIDER."
+                    .to_owned(),
+            ],
+            button: None,
+            next: Some(Section::new(
+                "What happens next, by itself",
+                ["The mail is tried again, with growing pauses; with a new address at once. You get an all-clear when one \
+                  was taken."
+                    .to_owned()],
+            )),
+            facts: vec![("Account", account), ("Address", address), ("Since", words::instant(self.since))],
+            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+        }
+        .render()
+    }
+}
+
+/// The all-clear that closes what a [`RecipientRefused`] opened.
+#[derive(Clone, Copy, Debug)]
+pub struct RecipientRefusedResolved<'a> {
+    /// The account's name.
+    pub account: &'a str,
+    /// The address that took the mail.
+    pub address: &'a str,
+    /// Since when the former one, or this one, had been refused.
+    pub since: DateTime<Utc>,
+    /// Until when.
+    pub until: DateTime<Utc>,
+}
+
+impl RecipientRefusedResolved<'_> {
+    /// The mail in both its parts.
+    pub fn render(&self) -> Result<Rendered, askama::Error> {
+        let (account, address) = (words::name(self.account), words::line(self.address, 254));
+        Letter {
+            subject: format!("Lamplighter reaches the owner of {account} again"),
+            preheader: "There is nothing to do.".to_owned(),
+            tone: Tone::Good,
+            heading: format!("The owner of {account} is reached again"),
+            greeting: None,
+            opening: vec![format!("The mail server took a mail to {address}. There is nothing to do.")],
+            meaning: None,
+            steps: Vec::new(),
+            button: None,
+            next: None,
+            facts: vec![
+                ("Account", account),
+                ("Since", words::instant(self.since)),
+                ("Until", words::instant(self.until)),
+            ],
+            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+        }
+        .render()
+    }
+}

@@ -1,0 +1,102 @@
+//! From a digest of parked orders to its mail. It tells of what is parked when it is sent, and of nothing if that is no
+//! order any more.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::Told;
+use crate::{
+    alerts::{
+        mail::{OrdersForOwner, OrdersForOwnerResolved, OrdersParked, OrdersParkedResolved, ParkedOrder},
+        watch::OWNERS_CODES,
+    },
+    config,
+    store::{
+        self, accounts,
+        alerts::Alert,
+        connections,
+        digests::{self, Parked},
+        mails::Step,
+    },
+};
+
+/// The most orders that one mail describes.
+const SHOWN: i64 = 10;
+
+type Tale = Result<Result<Option<Told>, String>, store::Error>;
+
+/// Everything that is parked, to the operator.
+pub(super) async fn to_operator(conn: &mut PgConnection, alert: &Alert, step: Step, now: DateTime<Utc>) -> Tale {
+    let rendered = if step == Step::Resolved {
+        OrdersParkedResolved { since: alert.opened_at, until: alert.resolved_at.unwrap_or(now) }.render()
+    } else {
+        let (parked, heap) = digests::latest(conn, None, SHOWN).await?;
+        if parked.is_empty() {
+            return Ok(Ok(None));
+        }
+        digests::note(conn, alert.id, heap.newest).await?;
+        let (orders, total, is_again) = (described(&parked), heap.count.unsigned_abs(), step != Step::Opened);
+        OrdersParked { orders: &orders, total, since: alert.opened_at, is_again }.render()
+    };
+    let told = |rendered| Some(Told { rendered, recipient_name: None });
+    Ok(rendered.map(told).map_err(|error| error.to_string()))
+}
+
+/// What is parked for a reason of theirs, to an owner.
+pub(super) async fn to_owner(
+    conn: &mut PgConnection,
+    alert: &Alert,
+    step: Step,
+    config: &config::Alerts,
+    now: DateTime<Utc>,
+) -> Tale {
+    let missing = || Ok(Err("its connection is gone".to_owned()));
+    let Some(connection_id) = alert.connection_id else { return missing() };
+    let Some(connection) = connections::get(conn, connection_id).await? else { return missing() };
+    let account = accounts::of_connection(conn, connection_id).await?;
+    let support_contact = config.support_contact.as_deref();
+    let rendered = if step == Step::Resolved {
+        OrdersForOwnerResolved {
+            account: &account.name,
+            owner_name: &account.owner_name,
+            since: alert.opened_at,
+            until: alert.resolved_at.unwrap_or(now),
+            support_contact,
+        }
+        .render()
+    } else {
+        let (parked, heap) = digests::latest(conn, Some((connection_id, OWNERS_CODES)), SHOWN).await?;
+        if parked.is_empty() {
+            return Ok(Ok(None));
+        }
+        digests::note(conn, alert.id, heap.newest).await?;
+        OrdersForOwner {
+            account: &account.name,
+            owner_name: &account.owner_name,
+            company: &connection.company_name,
+            orders: &described(&parked),
+            total: heap.count.unsigned_abs(),
+            since: alert.opened_at,
+            is_again: step != Step::Opened,
+            support_contact,
+        }
+        .render()
+    };
+    let recipient_name = Some(account.owner_name).filter(|name| !name.trim().is_empty());
+    Ok(rendered.map(|rendered| Some(Told { rendered, recipient_name })).map_err(|error| error.to_string()))
+}
+
+fn described(parked: &[Parked]) -> Vec<ParkedOrder<'_>> {
+    parked.iter().map(describe).collect()
+}
+
+fn describe(order: &Parked) -> ParkedOrder<'_> {
+    let name = if order.name.trim().is_empty() { &order.external_id } else { &order.name };
+    ParkedOrder {
+        name,
+        account: &order.account,
+        code: order.code.as_deref(),
+        message: order.message.as_deref().unwrap_or("no reason was kept"),
+        remedy: order.remedy.as_deref().unwrap_or("look at the order"),
+    }
+}
