@@ -60,6 +60,9 @@ pub mod links;
 /// Tells people, by mail.
 pub mod alerts;
 
+/// Tells services of the operator's own, by webhook.
+pub mod webhooks;
+
 /// The checks behind `doctor`, `/readyz` and the status page.
 pub mod health;
 

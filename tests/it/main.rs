@@ -26,3 +26,4 @@ mod sandbox;
 mod simulate;
 mod torture;
 mod warnings;
+mod webhooks;

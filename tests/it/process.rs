@@ -17,6 +17,7 @@ mod orders;
 mod probe;
 mod several;
 mod startup;
+mod status;
 mod usage;
 
 use std::{

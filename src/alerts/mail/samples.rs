@@ -1,6 +1,7 @@
 //! Every mail as the tests know it: snapshots of what is said, and the rules that all of them keep.
 
 mod warnings;
+mod webhook;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
