@@ -35,11 +35,12 @@ use crate::{
     orders::{self, dispatch::Dispatch, intake::Intake, retention::Retention},
     outage::OutageWatch,
     presence::Presence,
-    provider::{self, HttpOptions, Providers},
+    provider::{self, HttpOptions, Providers, hook::HookClient},
     store::{self, embedded, mails, tokens},
     telemetry::Metrics,
     vault::Vault,
     web::{self, Web},
+    webhooks::{self, Webhooks},
 };
 
 /// Everything, put together. Cheap to clone.
@@ -61,6 +62,8 @@ pub struct App {
     pub watch: Watch,
     /// Alerts to mail.
     pub outbox: Outbox,
+    /// Messages to services of the operator's own.
+    pub webhooks: Webhooks,
     /// The checks.
     pub health: Health,
     /// Links for owners.
@@ -181,6 +184,8 @@ impl App {
         let metrics = Metrics::default();
         let stopping = CancellationToken::new();
         let providers = providers(config)?;
+        let counted = metrics.clone();
+        providers.observed_by(Arc::new(move |call| counted.observe_call(call)));
         let operator_email: Option<Arc<str>> =
             config.alerts.operator_email.as_ref().map(|mailbox| mailbox.email.to_string().into());
         let outages = OutageWatch::new(pool.clone(), clock.clone(), config.outage.clone(), operator_email.clone());
@@ -202,9 +207,20 @@ impl App {
             spool: spool.clone(),
             fence: fence.clone(),
             daemon: Arc::clone(&daemon),
+            operator_email: operator_email.clone(),
+            metrics: metrics.clone(),
+            stopping: stopping.clone(),
+        });
+        let webhooks = Webhooks::new(webhooks::Parts {
+            pool: pool.clone(),
+            vault: Arc::clone(&vault),
+            clock: clock.clone(),
+            fence: fence.clone(),
+            daemon: Arc::clone(&daemon),
             operator_email,
             metrics: metrics.clone(),
             stopping: stopping.clone(),
+            client: HookClient::new()?,
         });
         let prober = Prober::new(keeper.clone(), outages.clone());
         let orders = orders::Parts {
@@ -256,7 +272,7 @@ impl App {
             pool: pool.clone(),
             providers,
             keeper: keeper.clone(),
-            connected: wake_all(&keeper, &intake, &dispatch, &outbox),
+            connected: wake_all(&keeper, &intake, &dispatch, &outbox, &webhooks),
             intake: intake.clone(),
             dispatch: dispatch.clone(),
             links: reconnect.clone(),
@@ -281,6 +297,7 @@ impl App {
             retention,
             watch,
             outbox,
+            webhooks,
             health,
             links: reconnect,
             web,
@@ -334,6 +351,7 @@ impl App {
         supervisor.spawn_rounds(Gated(self.fence.clone(), WatchLoop(self.clone())));
         // It sees to it itself: the mail that tells of the fence must go out.
         supervisor.spawn_rounds(OutboxLoop(self.clone()));
+        supervisor.spawn_rounds(Gated(self.fence.clone(), WebhooksLoop(self.clone())));
         let (web, stop) = (self.web.clone(), supervisor.stop_token());
         supervisor.spawn("web", async move {
             if let Err(cause) = web::serve(listener, web, stop.cancelled_owned()).await {
@@ -373,6 +391,7 @@ impl Round for KeeperLoop {
         let report = self.0.keeper.round().await?;
         if report.lapsed + report.operator_fault + report.set_aside + report.renewed > 0 {
             self.0.outbox.wake();
+            self.0.webhooks.wake_if(true);
         }
         let warned = self.0.keeper.warn_if_due(&self.1).await?;
         self.0.outbox.wake_if(warned.mailed > 0);
@@ -393,6 +412,7 @@ impl Round for ProbeLoop {
     async fn run(&self) -> Result<Duration, store::Error> {
         let report = self.0.prober.round().await?;
         self.0.outbox.wake_if(report.lapsed + report.operator_fault > 0);
+        self.0.webhooks.wake_if(report.lapsed > 0);
         self.0.prober.idle_for().await
     }
 
@@ -430,6 +450,7 @@ impl Round for DispatchLoop {
     async fn run(&self) -> Result<Duration, store::Error> {
         let report = self.0.dispatch.round().await?;
         self.0.outbox.wake_if(report.held + report.posted > 0);
+        self.0.webhooks.wake_if(report.posted + report.parked > 0);
         self.0.dispatch.idle_for().await
     }
 
@@ -487,10 +508,35 @@ impl Round for OutboxLoop {
     }
 }
 
+/// Tells services of the operator's own.
+struct WebhooksLoop(App);
+
+impl Round for WebhooksLoop {
+    const NAME: &'static str = "webhooks";
+
+    async fn run(&self) -> Result<Duration, store::Error> {
+        let report = self.0.webhooks.round().await?;
+        self.0.outbox.wake_if(report.given_up > 0);
+        self.0.webhooks.idle_for().await
+    }
+
+    async fn rest(&self, at_most: Duration) {
+        self.0.webhooks.idle(at_most).await;
+    }
+}
+
 /// After a connect everything may have work: tokens to schedule, orders that waited, an all-clear.
-fn wake_all(keeper: &Keeper, intake: &Intake, dispatch: &Dispatch, outbox: &Outbox) -> Arc<dyn Fn() + Send + Sync> {
+fn wake_all(
+    keeper: &Keeper,
+    intake: &Intake,
+    dispatch: &Dispatch,
+    outbox: &Outbox,
+    webhooks: &Webhooks,
+) -> Arc<dyn Fn() + Send + Sync> {
     let (keeper, intake, dispatch, outbox) = (keeper.clone(), intake.clone(), dispatch.clone(), outbox.clone());
+    let webhooks = webhooks.clone();
     Arc::new(move || {
+        webhooks.wake_if(true);
         keeper.wake();
         intake.wake();
         dispatch.wake();
@@ -525,7 +571,7 @@ fn settings(config: &ProviderConfig) -> provider::Settings {
     }
 }
 
-/// What this machine is called.
+/// What this machine calls itself.
 pub(crate) fn host_name() -> String {
     let host = std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).unwrap_or_default();
     Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or("daemon").to_owned()

@@ -6,12 +6,14 @@
 mod account;
 mod actor;
 mod alert;
+mod completions;
 mod config;
 mod connection;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod doctor;
 mod key;
+mod man;
 mod operator;
 mod order;
 mod output;
@@ -22,14 +24,16 @@ mod serve;
 /// Years of token life in minutes, audited.
 #[cfg(feature = "sandbox")]
 pub mod simulate;
+mod status;
 mod sync;
+mod webhook;
 
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use sqlx::PgConnection;
 
 use self::output::complain;
@@ -52,12 +56,15 @@ const MISCONFIGURED: u8 = 2;
 /// `doctor` found something that does not work.
 const UNHEALTHY: u8 = 3;
 
+/// What every help and every manual page says that says nothing of its own about it.
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 a check failed";
+
 /// Keeps QuickBooks Online and HubSpot OAuth tokens alive, and orders flowing between them.
 #[derive(Debug, Parser)]
 #[command(
     version,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 a check failed"
+    after_help = EXIT_CODES
 )]
 struct Arguments {
     /// Configuration file [default: /etc/lamplighter/lamplighter.toml, if it is there]
@@ -72,6 +79,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show how it stands on one screen: what needs a person first, and what to run next
+    Status(status::Options),
     /// Run the daemon
     Serve(serve::Options),
     /// Customers and their owners
@@ -94,6 +103,9 @@ enum Command {
     /// Keys that seal tokens at rest
     #[command(subcommand)]
     Key(key::Command),
+    /// Services of your own that are told what happens
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -101,6 +113,10 @@ enum Command {
     Doctor(doctor::Options),
     /// Show why work is held back on a restored or copied database, or let it go on
     Resume(resume::Options),
+    /// Print what a shell reads to complete these commands
+    Completions(completions::Options),
+    /// Print the manual page, or write one for every command
+    Man(man::Options),
     /// Run the daemon against simulated providers and tell what happens
     #[cfg(feature = "sandbox")]
     Demo(demo::Options),
@@ -114,7 +130,7 @@ enum Command {
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::from_arg_matches(&documented().get_matches()).unwrap_or_else(|wrong| wrong.exit());
     // reqwest and lettre take whatever TLS provider is installed; a second installation is refused and changes nothing.
     drop(rustls::crypto::ring::default_provider().install_default());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -134,6 +150,23 @@ pub fn main() -> ExitCode {
             ExitCode::from(if misconfigured { MISCONFIGURED } else { FAILED })
         }
     }
+}
+
+/// All commands, each with its exit codes.
+fn documented() -> clap::Command {
+    fn with_codes(command: clap::Command) -> clap::Command {
+        let said = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let command = match (said.as_str(), said.contains("xit code")) {
+            ("", _) => command.after_help(EXIT_CODES),
+            (_, true) => command,
+            (said, false) => {
+                let said = format!("{said}\n\n{EXIT_CODES}");
+                command.after_help(said)
+            }
+        };
+        command.mut_subcommands(with_codes)
+    }
+    with_codes(Arguments::command())
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<u8> {
@@ -157,6 +190,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Alert(command) => command.run(quiet(load(sources())?)).await,
         Command::Key(command) => command.run(load(sources())?).await,
         Command::Config(command) => command.run(sources()),
+        Command::Status(options) => options.run(quiet(load(sources())?)).await,
+        Command::Webhook(command) => command.run(quiet(load(sources())?)).await,
+        Command::Completions(options) => Ok(options.run()),
+        Command::Man(options) => options.run(),
         Command::Doctor(options) => options.run(quiet(load(sources())?)).await,
         Command::Resume(options) => options.run(quiet(load(sources())?)).await,
         #[cfg(feature = "sandbox")]
@@ -247,13 +284,31 @@ fn chain(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_arguments_are_consistent() {
-        Arguments::command().debug_assert();
+        documented().debug_assert();
+    }
+
+    /// What a script has nothing to read from: daemons and shows, and what is text for a program as it is.
+    const NOT_FOR_SCRIPTS: [&str; 5] = ["serve", "demo", "sandbox", "completions", "man"];
+
+    #[test]
+    fn whatever_a_script_would_read_is_there_as_json() {
+        fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, bool)>) {
+            let below: Vec<_> = command.get_subcommands().filter(|below| below.get_name() != "help").collect();
+            if below.is_empty() {
+                found.push((path.to_owned(), command.get_arguments().any(|argument| argument.get_id() == "json")));
+            }
+            below.into_iter().for_each(|below| leaves(below, format!("{path} {}", below.get_name()).trim(), found));
+        }
+        let mut found = Vec::new();
+        leaves(&documented(), "", &mut found);
+        assert!(found.len() > 25, "{found:?}");
+        for (path, json) in found {
+            assert_ne!(json, NOT_FOR_SCRIPTS.contains(&path.as_str()), "{path}");
+        }
     }
 
     #[test]

@@ -66,6 +66,9 @@ pub mod alerts;
 /// Why things stand as they do, in words.
 pub mod explain;
 
+/// Tells services of the operator's own, by webhook.
+pub mod webhooks;
+
 /// The checks behind `doctor`, `/readyz` and the status page.
 pub mod health;
 

@@ -4,6 +4,8 @@
 //! asked for or a `Failure` that already carries its `Verdict`: callers act on the verdict and never look at a
 //! status or a message again. This module knows nothing of the database, of leases or of retries.
 
+/// Posting to endpoints of the operator's own.
+pub mod hook;
 pub mod hubspot;
 pub mod quickbooks;
 
@@ -236,6 +238,20 @@ pub enum Verdict {
     Rejected,
 }
 
+impl Verdict {
+    /// The word in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Transient => "transient",
+            Verdict::OutcomeUnknown => "unknown",
+            Verdict::OperatorFault => "operator_fault",
+            Verdict::Lapsed(_) => "lapsed",
+            Verdict::TokenRefused => "token_refused",
+            Verdict::Rejected => "rejected",
+        }
+    }
+}
+
 /// A call that did not work, with its decision.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{provider} {operation}: {message} ({rule})")]
@@ -294,6 +310,22 @@ impl Failure {
     }
 }
 
+/// A call that ended, for whoever counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed {
+    /// Who was asked.
+    pub provider: Provider,
+    /// What was asked.
+    pub operation: &'static str,
+    /// `ok` for a 2xx, else the verdict.
+    pub verdict: &'static str,
+    /// From the first byte out to the last byte in.
+    pub took: Duration,
+}
+
+/// Whoever counts.
+pub type Observer = Arc<dyn Fn(&Observed) + Send + Sync>;
+
 /// How long the calls to a provider may take, and how many there may be.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpOptions {
@@ -342,6 +374,11 @@ impl Providers {
         }
         let http = http::Http::new(http)?;
         Ok(Self(Arc::new(Inner { http, quickbooks, hubspot })))
+    }
+
+    /// Lets somebody count the calls from now on; only the first one who asks.
+    pub fn observed_by(&self, observer: Observer) {
+        self.0.http.observed_by(observer);
     }
 
     /// The settings of a provider, if it is configured.

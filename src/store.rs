@@ -111,6 +111,15 @@ pub mod sealed;
 /// Tokens that did not open.
 pub mod set_asides;
 
+/// Endpoints of the operator's own services.
+pub mod webhooks;
+
+/// What these endpoints must still be told.
+pub mod webhook_deliveries;
+
+/// How it stands, in a few numbers.
+pub mod levels;
+
 /// Who works on this database.
 pub mod daemons;
 

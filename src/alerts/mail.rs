@@ -24,6 +24,7 @@ mod running_out_resolved;
 mod tokens_open_again;
 mod tokens_set_aside;
 mod trial;
+mod webhook;
 mod window_near;
 mod window_near_resolved;
 mod wrapping;
@@ -45,6 +46,7 @@ pub use running_out_resolved::RunningOutResolved;
 pub use tokens_open_again::TokensOpenAgain;
 pub use tokens_set_aside::TokensSetAside;
 pub use trial::Trial;
+pub use webhook::{WebhookGivenUp, WebhookTakes};
 pub use window_near::{Reason, WindowNear};
 pub use window_near_resolved::WindowNearResolved;
 

@@ -16,7 +16,7 @@ use sqlx::PgConnection;
 
 use super::mail::{
     Lapsed, OperatorFault, OperatorFaultResolved, OutageClosed, OutageOpened, Recovered, Reminder, Rendered,
-    RestoreFence, RestoreFenceOpened, TokensOpenAgain, TokensSetAside,
+    RestoreFence, RestoreFenceOpened, TokensOpenAgain, TokensSetAside, WebhookGivenUp, WebhookTakes,
 };
 use crate::{
     config,
@@ -187,6 +187,17 @@ fn to_operator(
     let rule = detail["rule"].as_str().unwrap_or("unknown");
     let over_at = alert.resolved_at.unwrap_or(now);
     let endpoint = serde_json::from_value(detail["endpoint"].clone()).unwrap_or(Endpoint::Api);
+    if let Some(host) = detail["webhook_host"].as_str() {
+        let id = detail["webhook_id"].as_str().unwrap_or("");
+        return match step {
+            mails::Step::Resolved => WebhookTakes { host, id, since: alert.opened_at, until: over_at }.render(),
+            _ => {
+                let words = detail["message"].as_str().unwrap_or("");
+                let event = detail["event"].as_str().unwrap_or("");
+                WebhookGivenUp { host, id, event, words, given_up_at: alert.opened_at }.render()
+            }
+        };
+    }
     match (alert.kind, step == mails::Step::Resolved) {
         (Kind::Outage, false) => OutageOpened {
             provider,

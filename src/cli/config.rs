@@ -11,7 +11,11 @@ use crate::config::Sources;
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Report every problem at once, with its place and what to write instead
-    Check,
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Show what is in force and where each value comes from; secrets are masked
     Show {
         /// Print JSON
@@ -25,8 +29,12 @@ impl Command {
         let file = sources.file.clone();
         let config = load(sources)?;
         match self {
-            Self::Check => {
+            Self::Check { json } => {
                 config.require_providers()?;
+                if json {
+                    output::json(&serde_json::json!({ "sound": true, "file": file }))?;
+                    return Ok(DONE);
+                }
                 let from =
                     file.map_or_else(|| "defaults and environment".to_owned(), |path| path.display().to_string());
                 say(&format!("The configuration is sound ({from})."));

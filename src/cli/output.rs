@@ -1,8 +1,9 @@
 //! What commands print: words for people, JSON for scripts. A reader that went away (`| head`) is not an error.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use clap::builder::styling::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
 use serde::Serialize;
 
@@ -53,4 +54,80 @@ pub(super) fn grid(headers: &[&str], rows: Vec<Vec<String>>, width: Option<u16>)
 /// An instant, to the second, with its zone.
 pub(super) fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// Colours, where they are seen: on a terminal, unless `NO_COLOR` is set or the terminal knows none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paint(bool);
+
+impl Paint {
+    /// As standard output and the environment want it.
+    pub(super) fn for_terminal() -> Self {
+        let environment = crate::config::environment();
+        Self::wanted(std::io::stdout().is_terminal(), |name| environment.get(name).map(String::as_str))
+    }
+
+    fn wanted<'a>(terminal: bool, environment: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let refused = environment("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self(terminal && !refused && environment("TERM") != Some("dumb"))
+    }
+
+    /// None at all.
+    #[cfg(test)]
+    pub(super) fn plain() -> Self {
+        Self(false)
+    }
+
+    /// All of them.
+    #[cfg(test)]
+    pub(super) fn full() -> Self {
+        Self(true)
+    }
+
+    /// Somebody must do something.
+    pub(super) fn bad(self, text: &str) -> String {
+        self.with(AnsiColor::Red.on_default().bold(), text)
+    }
+
+    /// Somebody may look.
+    pub(super) fn warn(self, text: &str) -> String {
+        self.with(AnsiColor::Yellow.on_default(), text)
+    }
+
+    /// All is well.
+    pub(super) fn good(self, text: &str) -> String {
+        self.with(AnsiColor::Green.on_default(), text)
+    }
+
+    /// A heading.
+    pub(super) fn strong(self, text: &str) -> String {
+        self.with(Style::new().bold(), text)
+    }
+
+    /// What may be overlooked.
+    pub(super) fn quiet(self, text: &str) -> String {
+        self.with(Style::new().dimmed(), text)
+    }
+
+    fn with(self, style: Style, text: &str) -> String {
+        if self.0 { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_whose_owner_wants_them() {
+        let paint = |terminal, set: &'static [(&str, &str)]| {
+            let find = |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+            Paint::wanted(terminal, find).bad("x")
+        };
+        assert_eq!(paint(true, &[("TERM", "xterm")]), "\u{1b}[1m\u{1b}[31mx\u{1b}[0m");
+        assert_eq!(paint(true, &[("NO_COLOR", "")]), paint(true, &[]), "an empty NO_COLOR says nothing");
+        assert_eq!(paint(false, &[]), "x");
+        assert_eq!(paint(true, &[("NO_COLOR", "1")]), "x");
+        assert_eq!(paint(true, &[("TERM", "dumb")]), "x");
+    }
 }

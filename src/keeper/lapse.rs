@@ -11,7 +11,7 @@ use super::{second_look::SecondLook, warnings};
 use crate::{
     failpoint,
     provider::{Cause, Failure},
-    store::{self, accounts, alerts, connections, order_log, tokens},
+    store::{self, accounts, alerts, connections, order_log, tokens, webhooks},
 };
 
 /// What a verdict rests on.
@@ -89,6 +89,7 @@ pub async fn declare_after(
             recipient: Some(&owner.owner_email),
         };
         alerts::open(conn, &alert, now).await?;
+        webhooks::announce(conn, webhooks::Event::ConnectionLapsed, id, now).await?;
         failpoint::reach("lapse_declared");
         warn!(connection_id = %id, provider = %failure.provider, cause = ?grounds.cause, rule = failure.rule,
             code = failure.code, correlation_id = failure.correlation_id,
@@ -128,6 +129,7 @@ pub async fn reconsider(conn: &mut PgConnection, connection_id: Uuid, now: DateT
 /// Database trouble.
 pub async fn revive(conn: &mut PgConnection, connection_id: Uuid, now: DateTime<Utc>) -> Result<(), store::Error> {
     if connections::revive(conn, connection_id, now).await? && resolve(conn, connection_id, now).await? {
+        webhooks::announce(conn, webhooks::Event::ConnectionRecovered, connection_id, now).await?;
         info!(%connection_id, "connection works after all: the verdict was taken back");
     }
     Ok(())

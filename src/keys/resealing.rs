@@ -13,8 +13,12 @@ use uuid::Uuid;
 use super::Error;
 use crate::{
     keeper::renewal::{access_place, refresh_place},
-    store::sealed::{self, Sealed},
+    store::{
+        sealed::{self, Sealed},
+        webhooks,
+    },
     vault::{self, Vault},
+    webhooks::secret_place,
 };
 
 /// Rows that are replaced in one statement.
@@ -25,7 +29,7 @@ const NAMED: usize = 100;
 /// A row that does not open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unreadable {
-    /// Whose tokens.
+    /// Whose tokens, or which webhook's secret.
     pub connection_id: Uuid,
     /// Why, without any of it.
     pub why: String,
@@ -56,9 +60,9 @@ pub(super) async fn pass(
     mut tell: impl FnMut(&Progress) -> Result<(), Error>,
 ) -> Result<bool, Error> {
     let active = vault.active_key_id();
-    let (mut after, mut clean) = (Uuid::nil(), true);
     progress.passes += 1;
     (progress.unreadable, progress.unreadable_rows) = (0, Vec::new());
+    let (mut after, mut clean) = (Uuid::nil(), progress.webhooks(pool, vault, &active).await?);
     loop {
         let mut conn = pool.acquire().await?;
         let rows = sealed::under_other_keys(&mut conn, &active, after, BATCH as i64).await?;
@@ -86,16 +90,36 @@ impl Progress {
                     old.push(row);
                     new.push(sealed);
                 }
-                Err(cause) => {
-                    self.unreadable += 1;
-                    if self.unreadable_rows.len() < NAMED {
-                        let why = cause.to_string();
-                        self.unreadable_rows.push(Unreadable { connection_id: row.connection_id, why });
-                    }
-                }
+                Err(cause) => self.set_down(row.connection_id, cause.to_string()),
             }
         }
         (old, new)
+    }
+
+    /// The secrets of webhooks, which are few; `true` when there was nothing left to do.
+    async fn webhooks(&mut self, pool: &PgPool, vault: &Vault, active: &str) -> Result<bool, Error> {
+        let mut conn = pool.acquire().await?;
+        let mut clean = true;
+        for row in webhooks::under_other_keys(&mut conn, active).await? {
+            let place = secret_place(row.id);
+            match vault.open(place, &row.secret_sealed) {
+                Ok(secret) => {
+                    clean = false;
+                    let replaced = webhooks::reseal(&mut conn, &row, &vault.seal(place, &secret)).await?;
+                    self.resealed += u64::from(replaced);
+                    self.changed_meanwhile += u64::from(!replaced);
+                }
+                Err(cause) => self.set_down(row.id, format!("the secret of a webhook: {cause}")),
+            }
+        }
+        Ok(clean)
+    }
+
+    fn set_down(&mut self, connection_id: Uuid, why: String) {
+        self.unreadable += 1;
+        if self.unreadable_rows.len() < NAMED {
+            self.unreadable_rows.push(Unreadable { connection_id, why });
+        }
     }
 }
 

@@ -6,14 +6,15 @@
 //! a request was sent at all. It logs ids and durations, never an address or a body.
 
 use std::error::Error;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use reqwest::{Certificate, Client, ClientBuilder, Request, redirect::Policy};
 
 use super::limits::{Turnstile, company};
 use super::reply::Reply;
-use super::verdict::{Call, Surface};
-use super::{BuildError, HttpOptions, Provider};
+use super::verdict::{Call, Surface, judge, judge_lost};
+use super::{BuildError, HttpOptions, Observed, Observer, Provider};
 
 /// A reply larger than this is not read to its end.
 const LARGEST_REPLY: usize = 8 * 1024 * 1024;
@@ -21,12 +22,18 @@ const LARGEST_REPLY: usize = 8 * 1024 * 1024;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Sends requests.
-#[derive(Debug)]
 pub(super) struct Http {
     oauth: Client,
     api: Client,
     companies: Turnstile,
     options: HttpOptions,
+    observer: OnceLock<Observer>,
+}
+
+impl std::fmt::Debug for Http {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Http").field("options", &self.options).finish_non_exhaustive()
+    }
 }
 
 /// Why no reply is in hand.
@@ -52,7 +59,13 @@ impl Http {
             api: client(|| builder(options.api_deadline))?,
             companies: Turnstile::new(options.company_limits),
             options,
+            observer: OnceLock::new(),
         })
+    }
+
+    /// Lets somebody count the calls; whoever comes second is not heard.
+    pub(super) fn observed_by(&self, observer: Observer) {
+        drop(self.observer.set(observer));
     }
 
     /// For building OAuth requests.
@@ -80,7 +93,12 @@ impl Http {
         }
         let begun = Instant::now();
         let outcome = receive(client, request).await;
-        let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took = begun.elapsed();
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        if let Some(observer) = self.observer.get() {
+            let Call { provider, operation, .. } = call;
+            observer(&Observed { provider, operation, verdict: verdict(call, &outcome), took });
+        }
         let (provider, operation) = (call.provider.as_str(), call.operation);
         match &outcome {
             Ok(Reply { status, whole, correlation_id, .. }) => {
@@ -89,6 +107,15 @@ impl Http {
             Err(lost) => tracing::debug!(provider, operation, ?lost, duration_ms, "no reply from provider"),
         }
         outcome
+    }
+}
+
+/// What came of a call, for whoever counts; what it means is decided by whoever reads it.
+fn verdict(call: Call, outcome: &Result<Reply, Lost>) -> &'static str {
+    match outcome {
+        Ok(reply) if reply.is_success() && reply.whole => "ok",
+        Ok(reply) => judge(call, reply).verdict.as_str(),
+        Err(lost) => judge_lost(call, *lost).verdict.as_str(),
     }
 }
 
@@ -106,7 +133,7 @@ async fn receive(client: &Client, request: Request) -> Result<Reply, Lost> {
     Ok(if whole { reply } else { reply.torn() })
 }
 
-fn builder(deadline: Duration) -> ClientBuilder {
+pub(super) fn builder(deadline: Duration) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("lamplighter/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
@@ -116,7 +143,7 @@ fn builder(deadline: Duration) -> ClientBuilder {
 }
 
 /// Builds a client on the machine's certificate store, or on the bundled one where the machine has none.
-fn client(builder: impl Fn() -> ClientBuilder) -> Result<Client, BuildError> {
+pub(super) fn client(builder: impl Fn() -> ClientBuilder) -> Result<Client, BuildError> {
     builder().build().or_else(|_| {
         let bundled = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|der| Certificate::from_der(der));
         let bundled = bundled.collect::<Result<Vec<_>, _>>().map_err(BuildError::Http)?;

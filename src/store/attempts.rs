@@ -199,6 +199,20 @@ pub async fn finish(
                    remedy = e.remedy, skipped_at = null
                from ended e
                where o.id = e.order_id and (o.status = 'queued' or e.order_status = 'posted' and o.status <> 'posted')
+               returning o.id
+           ), announced as (
+               -- Where no endpoint is registered, the last condition ends this before anything of it is read.
+               insert into webhook_deliveries (id, webhook_id, event, payload, created_at, send_at)
+               select gen_random_uuid(), w.id, 'order.' || e.order_status,
+                      jsonb_build_object('type', 'order.' || e.order_status, 'timestamp', e.finished_at, 'data',
+                          jsonb_build_object('order_id', o.id, 'external_id', o.external_id, 'name', o.name,
+                              'total', o.total::text, 'currency', o.currency, 'account_id', a.id, 'account', a.name,
+                              'status', e.order_status, 'document_number', o.document_number, 'document_id', e.document_id,
+                              'code', e.code, 'message', e.message, 'remedy', e.remedy)), e.finished_at, e.finished_at
+               from settled s join ended e on e.order_id = s.id and e.order_status in ('posted', 'parked')
+               join orders o on o.id = s.id join accounts a on a.id = o.account_id
+               join webhooks w on w.switched_off_at is null and 'order.' || e.order_status = any(w.events)
+               where exists (select from webhooks)
            )
            select count(*) as "held!" from held"#,
         lane.connection_id,

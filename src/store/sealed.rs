@@ -1,5 +1,5 @@
-//! Everything that is sealed in the tables, by the key that sealed it. Only `tokens` holds such texts: a vault key's
-//! canary stays under its own key, and replies on disk become tokens when they are replayed.
+//! Everything that is sealed in the tables, by the key that sealed it: the tokens here, the secrets of webhooks in
+//! `webhooks`. A vault key's canary stays under its own key, and replies on disk become tokens when they are replayed.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -27,11 +27,21 @@ pub async fn count_by_key(conn: &mut PgConnection) -> Result<Vec<(String, u64)>,
         r#"select sealed.key_id as "key_id!", count(*) as "count!" from tokens t
            cross join lateral (select split_part(t.access_sealed, '.', 2) as key_id
                                union select split_part(t.refresh_sealed, '.', 2)) sealed
-           group by 1 order by 1"#
+           group by 1
+           union all
+           select split_part(w.secret_sealed, '.', 2), count(*) from webhooks w group by 1
+           order by 1"#
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.key_id, row.count.unsigned_abs())).collect())
+    let mut by_key: Vec<(String, u64)> = Vec::new();
+    for row in rows {
+        match by_key.last_mut().filter(|(key_id, _)| *key_id == row.key_id) {
+            Some((_, count)) => *count += row.count.unsigned_abs(),
+            None => by_key.push((row.key_id, row.count.unsigned_abs())),
+        }
+    }
+    Ok(by_key)
 }
 
 /// The next rows after `after` that are not wholly sealed under `key_id`, by id.

@@ -33,7 +33,7 @@ use crate::{
         connections::{self, Company, Connected, Connection, Status},
         intakes, lanes,
         oauth_states::{self, OauthState, Taken},
-        order_log, spends, tokens,
+        order_log, spends, tokens, webhooks,
     },
 };
 
@@ -352,6 +352,9 @@ impl Web {
             Provider::Hubspot => intakes::open(&mut tx, id, now).await?,
         }
         lapse::resolve(&mut tx, id, now).await?;
+        if let Connected::Renewed(_, Status::Lapsed) = connected {
+            webhooks::announce(&mut tx, webhooks::Event::ConnectionRecovered, id, now).await?;
+        }
         warnings::reconnected(&mut tx, id, now).await?;
         crate::failpoint::reach("connect_stored");
         tx.commit().await?;

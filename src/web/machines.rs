@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{Error, Web};
 use crate::{
     health::{self, Depth},
-    store::{connections, order_log, outages},
+    store::levels,
 };
 
 /// Answers as long as the process does.
@@ -30,15 +30,10 @@ pub(super) async fn readyz(State(web): State<Web>) -> impl IntoResponse {
 /// Everything that is counted.
 pub(super) async fn metrics(State(web): State<Web>) -> Result<impl IntoResponse, Error> {
     let mut conn = web.pool.acquire().await?;
-    let connections = connections::count_by_status(&mut conn).await?;
-    let by_order_status = order_log::count_unsettled(&mut conn).await?;
-    let open: Vec<_> = outages::recent(&mut conn, 10)
-        .await?
-        .into_iter()
-        .filter(|outage| outage.closed_at.is_none())
-        .map(|outage| (outage.provider, outage.endpoint))
-        .collect();
-    web.metrics.set_levels(&connections, &by_order_status, &open);
+    let now = web.clock.now();
+    let levels = levels::read(&mut conn, now).await?;
+    drop(conn);
+    web.metrics.set_levels(&levels, now);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, content_type)], web.metrics.render()))
 }

@@ -227,6 +227,7 @@ pub(crate) async fn left_behind(database: PgConnectOptions) -> i64 {
               + (select count(*) from lanes where lease_until is not null)
               + (select count(*) from intakes where lease_until is not null)
               + (select count(*) from mails where lease_until is not null)
+              + (select count(*) from webhook_deliveries where lease_until is not null)
               + (select count(*) from (select from orders where status = 'posted' group by source_id, external_id
                                        having count(*) > 1) twice)
               + (select count(*) from (

@@ -94,7 +94,7 @@ pub(crate) async fn assert_all_under(pool: &PgPool, vault: &Vault, key_id: &str)
 }
 
 impl TestApp {
-    fn vault(&self) -> Vault {
+    pub(crate) fn vault(&self) -> Vault {
         Vault::load(&self.config.vault.keys_file).unwrap()
     }
 
@@ -110,7 +110,7 @@ impl TestApp {
     }
 
     /// The same, ended as if by `kill -9` right after a step.
-    async fn rotate_until(&self, ends: impl Fn(&Step) -> bool) -> Result<Report, keys::Error> {
+    pub(crate) async fn rotate_until(&self, ends: impl Fn(&Step) -> bool) -> Result<Report, keys::Error> {
         let waited_for = tokio::sync::Notify::new();
         let rotation = self.rotation(Duration::from_secs(60));
         let mut tell = |step: &Step| {

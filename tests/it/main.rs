@@ -27,3 +27,4 @@ mod sandbox;
 mod simulate;
 mod torture;
 mod warnings;
+mod webhooks;

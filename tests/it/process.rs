@@ -18,6 +18,7 @@ mod orders;
 mod probe;
 mod several;
 mod startup;
+mod status;
 mod usage;
 
 use std::{

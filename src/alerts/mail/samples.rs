@@ -5,6 +5,7 @@
 
 mod incidents;
 mod warnings;
+mod webhook;
 
 use chrono::{DateTime, TimeDelta, Utc};
 

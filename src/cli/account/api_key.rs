@@ -40,6 +40,9 @@ pub(in super::super) enum Command {
         name: String,
         /// The key's first characters, as `list` shows them
         prefix: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -74,7 +77,7 @@ impl Command {
                     show(keys);
                 }
             }
-            Self::Revoke { name, prefix } => {
+            Self::Revoke { name, prefix, json } => {
                 let account = account(conn, &name).await?;
                 if !api_keys::revoke(conn, account.id, prefix.trim(), now).await? {
                     bail!(
@@ -83,7 +86,16 @@ impl Command {
                         account.name
                     );
                 }
-                output::say(&format!("Revoked key {} of {}: it is refused from now on.", prefix.trim(), account.name));
+                if json {
+                    output::json(&json!({ "account": account.name, "prefix": prefix.trim(), "revoked_at": now }))?;
+                } else {
+                    output::say(&format!(
+                        "Revoked key {} of {}: it is refused from now on.",
+                        prefix.trim(),
+                        account.name
+                    ));
+                    output::say("Next, if the cart goes on: lamplighter account api-key create ACCOUNT");
+                }
             }
         }
         Ok(DONE)

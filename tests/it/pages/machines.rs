@@ -110,9 +110,15 @@ fn families(text: &str) -> BTreeMap<String, Family> {
             let (name, labels) = sample.split_once('{').unwrap_or((sample, "}"));
             let labels = labels.strip_suffix('}').expect("labels are closed");
             let family = families.get_mut(&current).unwrap();
-            let suffix = if family.kind == "counter" { "_total" } else { "" };
-            assert_eq!(name, format!("{current}{suffix}"), "{line}");
-            let new = family.samples.insert(labels.to_owned(), value.parse().unwrap());
+            let suffixes: &[&str] = match family.kind.as_str() {
+                "counter" => &["_total"],
+                "histogram" => &["_sum", "_count", "_bucket"],
+                _ => &[""],
+            };
+            let suffix = name.strip_prefix(current.as_str()).expect("a sample belongs to its family");
+            assert!(suffixes.contains(&suffix), "{line}");
+            let part = if family.kind == "histogram" { format!("{suffix} {labels}") } else { labels.to_owned() };
+            let new = family.samples.insert(part, value.parse().unwrap());
             assert_eq!(new, None, "{line} stands once");
         }
     }
@@ -134,7 +140,7 @@ async fn metrics_are_open_metrics_text_with_the_levels_of_now() {
     let families = families(&answer.body);
     for (name, family) in &families {
         assert!(name.starts_with("lamplighter_") && !family.help.is_empty(), "{name}: {family:?}");
-        assert!(["counter", "gauge"].contains(&family.kind.as_str()), "{name}: {family:?}");
+        assert!(["counter", "gauge", "histogram"].contains(&family.kind.as_str()), "{name}: {family:?}");
     }
     let value = |name: &str, labels: &str| families[name].samples.get(labels).copied();
     let connections = |provider: &str, status: &str| {
@@ -150,4 +156,75 @@ async fn metrics_are_open_metrics_text_with_the_levels_of_now() {
     assert_eq!(value("lamplighter_mails", "outcome=\"sent\""), Some(1.0));
     assert_eq!(value("lamplighter_outage_open", "provider=\"quickbooks\",endpoint=\"tokens\""), Some(0.0));
     assert_eq!(value("lamplighter_keeper_lateness_seconds", ""), Some(0.0));
+    // What was spent was also a call, counted with its time.
+    let refreshed = "_count provider=\"quickbooks\",operation=\"refresh\",verdict=\"ok\"";
+    assert_eq!(value("lamplighter_provider_call_duration_seconds", refreshed), Some(1.0));
+    let dead = "_count provider=\"hubspot\",operation=\"refresh\",verdict=\"lapsed\"";
+    assert_eq!(value("lamplighter_provider_call_duration_seconds", dead), Some(1.0));
+    assert_eq!(value("lamplighter_alerts_open", "kind=\"connection_lapsed\""), Some(1.0));
+    assert_eq!(value("lamplighter_mails_waiting", "status=\"failing\""), Some(0.0));
+    let renewal = value("lamplighter_next_renewal_seconds", "provider=\"quickbooks\"").unwrap();
+    let due = app.connection(Provider::Quickbooks).await.renew_at.unwrap() - app.clock.now();
+    assert!((renewal - due.as_seconds_f64()).abs() < 0.001, "{renewal} {due}");
+    let window = value("lamplighter_refresh_window_left_seconds", "provider=\"quickbooks\"").unwrap();
+    assert!((100.0..=101.0).contains(&(window / 86_400.0)), "{window}");
+    assert_eq!(value("lamplighter_next_renewal_seconds", "provider=\"hubspot\""), None, "nothing is planned");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_oldest_waiting_order_and_what_is_due_are_told() {
+    let (app, _) = TestApp::connected().await;
+    app.sandbox.revoke(Provider::Quickbooks, REALM);
+    app.advance(minutes(10));
+    app.sandbox.place_order(HUB, order("#1001", 1_250));
+    app.app.intake.round().await.unwrap();
+    app.advance(minutes(30));
+    let text = get(&app, "/metrics").await.body;
+    let families = families(&text);
+    let value = |name: &str, labels: &str| families[name].samples.get(labels).copied();
+    assert_eq!(value("lamplighter_orders", "status=\"queued\""), Some(1.0));
+    assert_eq!(value("lamplighter_oldest_order_age_seconds", "status=\"queued\""), Some(1_800.0));
+    assert_eq!(value("lamplighter_oldest_order_age_seconds", "status=\"parked\""), Some(0.0));
+    assert_eq!(value("lamplighter_tokens_due", "provider=\"quickbooks\""), Some(1.0));
+    assert!(value("lamplighter_next_renewal_seconds", "provider=\"quickbooks\"").unwrap() < 0.0);
+}
+
+/// The names of metrics that a text speaks of.
+fn named(text: &str) -> std::collections::BTreeSet<String> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.split(|c: char| !word(c)).filter(|word| word.starts_with("lamplighter_")).map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_and_the_alert_rules_speak_of_metrics_that_there_are() {
+    let (app, _) = TestApp::connected().await;
+    app.sandbox.revoke(Provider::Hubspot, HUB);
+    app.advance(minutes(40));
+    app.app.keeper.round().await.unwrap();
+    app.mails(1).await;
+    let text = get(&app, "/metrics").await.body;
+    let families = families(&text);
+    let shown: std::collections::BTreeSet<String> = families
+        .iter()
+        .flat_map(|(name, family)| match family.kind.as_str() {
+            "counter" => vec![format!("{name}_total")],
+            "histogram" => ["_sum", "_count", "_bucket"].map(|suffix| format!("{name}{suffix}")).to_vec(),
+            _ => vec![name.clone()],
+        })
+        .collect();
+    let dashboard = include_str!("../../../docs/grafana.json");
+    let rules = include_str!("../../../docs/alerts.yml");
+    for name in named(dashboard).union(&named(rules)) {
+        assert!(shown.contains(name), "{name} is not in /metrics: {shown:?}");
+    }
+    // Whatever is exposed stands on the dashboard, in some form.
+    for (name, family) in &families {
+        assert!(!family.help.trim().is_empty(), "{name} says nothing of itself");
+        assert!(dashboard.contains(name.as_str()), "{name} is not on the dashboard");
+    }
+    let panels: Value = serde_json::from_str(dashboard).unwrap();
+    let count = |key: &str| panels["panels"].as_array().unwrap().iter().filter(|panel| panel[key].is_string()).count();
+    assert_eq!(count("description"), panels["panels"].as_array().unwrap().len(), "each panel says what it shows");
+    assert_eq!(rules.matches("- alert: ").count(), rules.matches("summary: ").count());
+    assert_eq!(rules.matches("- alert: ").count(), rules.matches("remedy: ").count());
 }

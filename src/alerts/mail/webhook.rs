@@ -1,0 +1,115 @@
+//! To the operator: a service of their own does not take its messages; and that it takes them again.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Rendered,
+    letter::{Letter, Section, Tone},
+};
+use crate::words;
+
+/// The most characters of what went wrong.
+const WORDS: usize = 300;
+
+/// A message was given up after days of tries.
+#[derive(Clone, Copy, Debug)]
+pub struct WebhookGivenUp<'a> {
+    /// The endpoint's host: its whole address may hold a secret.
+    pub host: &'a str,
+    /// The webhook.
+    pub id: &'a str,
+    /// What the message told.
+    pub event: &'a str,
+    /// Why it was not taken, the last time.
+    pub words: &'a str,
+    /// When it was given up.
+    pub given_up_at: DateTime<Utc>,
+}
+
+impl WebhookGivenUp<'_> {
+    /// The mail in both its parts.
+    pub fn render(&self) -> Result<Rendered, askama::Error> {
+        let host = words::name(self.host);
+        let reason = words::line(self.words, WORDS);
+        Letter {
+            subject: format!("Lamplighter: {host} does not take its webhooks"),
+            preheader: "A message was given up after five days of tries. Tokens and orders are not touched.".to_owned(),
+            tone: Tone::Action,
+            heading: format!("{host} does not take its webhooks"),
+            greeting: None,
+            opening: vec![format!(
+                "A message ({}) for your service at {host} was tried for five days and is given up. The last time: {}.",
+                words::name(self.event),
+                reason.trim_end_matches('.')
+            )],
+            meaning: Some(Section::new(
+                "What this means",
+                ["Your service does not know what that message told. Tokens, orders and owners are not touched by it."
+                    .to_owned()],
+            )),
+            steps: vec![
+                "Look at the service and at what stands before it: its address, its certificate, its log.".to_owned(),
+                format!("Run lamplighter webhook test {} until it is taken.", words::name(self.id)),
+                "Run lamplighter webhook deliveries --open to see what was missed; given-up messages are not sent again."
+                    .to_owned(),
+            ],
+            button: None,
+            next: Some(Section::new(
+                "What happens next, by itself",
+                ["New messages are still tried. When the service takes one, you get an all-clear. Until then there is no \
+                  second mail about it."
+                    .to_owned()],
+            )),
+            facts: vec![
+                ("Webhook", words::name(self.id)),
+                ("Host", host),
+                ("Given up", words::instant(self.given_up_at)),
+            ],
+            footer: vec!["You get this mail because you run Lamplighter. Owners were not written to.".to_owned()],
+        }
+        .render()
+    }
+}
+
+/// The endpoint takes messages again.
+#[derive(Clone, Copy, Debug)]
+pub struct WebhookTakes<'a> {
+    /// The endpoint's host.
+    pub host: &'a str,
+    /// The webhook.
+    pub id: &'a str,
+    /// When a message was first given up.
+    pub since: DateTime<Utc>,
+    /// When one was taken again.
+    pub until: DateTime<Utc>,
+}
+
+impl WebhookTakes<'_> {
+    /// The mail in both its parts.
+    pub fn render(&self) -> Result<Rendered, askama::Error> {
+        let heading = format!("{} takes its webhooks again", words::name(self.host));
+        Letter {
+            subject: format!("Lamplighter: {heading}"),
+            preheader: "Messages arrive again.".to_owned(),
+            tone: Tone::Good,
+            heading,
+            greeting: None,
+            opening: vec![
+                "Messages arrive there again. Those that were given up meanwhile are not sent any more: `lamplighter \
+                 webhook deliveries --open` lists them."
+                    .to_owned(),
+            ],
+            meaning: None,
+            steps: Vec::new(),
+            button: None,
+            next: None,
+            facts: vec![
+                ("Webhook", words::name(self.id)),
+                ("First given up", words::instant(self.since)),
+                ("Resolved", words::instant(self.until)),
+            ],
+            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+        }
+        .render()
+    }
+}
