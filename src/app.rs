@@ -251,6 +251,7 @@ impl App {
             commit_budget: config.keeper.commit_budget,
             under_way: TaskTracker::new(),
             support_contact: config.alerts.support_contact.as_deref().map(Arc::from),
+            api: web::api::Api::new(prober.clone(), config.orders.mapping.clone(), config.web.api_requests_per_minute),
             metrics,
             status_links: links.into(),
         };
@@ -487,7 +488,8 @@ fn settings(config: &ProviderConfig) -> provider::Settings {
     }
 }
 
-fn host_name() -> String {
+/// What this machine is called.
+pub(crate) fn host_name() -> String {
     let host = std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).unwrap_or_default();
     Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or("daemon").to_owned()
 }

@@ -4,8 +4,9 @@
 //! Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 a check failed.
 
 mod account;
+mod apikey;
 mod config;
-mod connection;
+pub(crate) mod connection;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod doctor;
@@ -82,6 +83,9 @@ enum Command {
     Order(order::Command),
     /// Take in the HubSpot orders of a range of dates, also of one before the first connect
     Sync(sync::Options),
+    /// Keys with which programs use the API
+    #[command(subcommand)]
+    Apikey(apikey::Command),
     /// Keys that seal tokens at rest
     #[command(subcommand)]
     Key(key::Command),
@@ -144,6 +148,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Connection(command) => command.run(quiet(load(sources())?)).await,
         Command::Order(command) => command.run(quiet(load(sources())?)).await,
         Command::Sync(options) => options.run(quiet(load(sources())?)).await,
+        Command::Apikey(command) => command.run(&quiet(load(sources())?)).await,
         Command::Key(command) => command.run(load(sources())?).await,
         Command::Config(command) => command.run(sources()),
         Command::Doctor(options) => options.run(quiet(load(sources())?)).await,

@@ -1,6 +1,5 @@
 //! `lamplighter account`: customers and their owners.
 
-mod api_key;
 mod settings;
 
 use anyhow::bail;
@@ -39,9 +38,6 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Keys with which a cart sends orders for an account
-    #[command(subcommand)]
-    ApiKey(api_key::Command),
     /// Show or change how a customer's orders become documents
     Settings {
         /// The account, by name or id
@@ -77,7 +73,6 @@ impl Command {
                 add(conn, &account, json).await
             }
             Self::List { json } => list(conn, json).await,
-            Self::ApiKey(command) => command.run(conn).await,
             Self::Settings { account, set, unset, json } => {
                 let set = set.into_iter().filter(|(key, _)| !is_of_the_configuration(key)).collect();
                 settings::run(conn, &config.orders.mapping, settings::Request { account, set, unset, json }).await

@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use serde_json::json;
 
+pub(crate) use self::explain::{Explained, explained};
 use super::{DONE, output, with_database};
 use crate::{
     clock::Clock,

@@ -20,6 +20,8 @@ pub struct Web {
     pub link_lifetime: Duration,
     /// Who sees the status page.
     pub status_page: StatusPage,
+    /// How often one API key may ask one daemon in a minute.
+    pub api_requests_per_minute: u32,
 }
 
 /// Who sees the status page.
@@ -43,6 +45,7 @@ impl Web {
                 "status_page",
                 &[("local", StatusPage::Local), ("open", StatusPage::Open), ("off", StatusPage::Off)]
             ),
+            api_requests_per_minute: section.integer("api_requests_per_minute", 1..=1_000_000),
         }))
     }
 }

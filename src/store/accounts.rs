@@ -1,5 +1,8 @@
 //! Customers of the operator, each with an owner who is told when something needs them.
 
+/// Pages of them, for programs.
+pub mod listing;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;

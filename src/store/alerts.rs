@@ -1,5 +1,8 @@
 //! What a person must know: one open row per incident, and its mails in the outbox, written together.
 
+/// Pages of them, for programs.
+pub mod listing;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -10,9 +13,10 @@ use super::Error;
 use crate::provider::Provider;
 
 /// What kind of incident an alert is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = AlertKind)]
 pub enum Kind {
     /// Only the owner can repair a connection.
     ConnectionLapsed,

@@ -67,7 +67,8 @@ pub async fn record(conn: &mut PgConnection, actor: &Actor, deed: &Deed<'_>, now
 }
 
 /// A deed, for people.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Deed)]
 pub struct Entry {
     /// Its number; later deeds have higher ones.
     pub id: i64,
@@ -80,6 +81,7 @@ pub struct Entry {
     /// What it was done to.
     pub subject: String,
     /// What else was kept.
+    #[schema(value_type = Object)]
     pub detail: Value,
 }
 

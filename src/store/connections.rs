@@ -1,5 +1,8 @@
 //! One account's authorization for one company at one provider, and its status as people see it.
 
+/// Pages of them, for programs.
+pub mod listing;
+
 mod naming;
 
 use chrono::{DateTime, Utc};
@@ -14,9 +17,10 @@ use super::{Error, one_row};
 use crate::provider::{Cause, Provider};
 
 /// The state of a connection, as people see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = ConnectionStatus)]
 pub enum Status {
     /// Works.
     Connected,

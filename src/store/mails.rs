@@ -10,9 +10,10 @@ use uuid::Uuid;
 use super::{Error, alerts};
 
 /// Which moment of an incident a mail is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = MailStep)]
 pub enum Step {
     /// It began.
     Opened,

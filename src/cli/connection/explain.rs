@@ -16,6 +16,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
@@ -26,6 +27,7 @@ use crate::{
     clock::Clock,
     config::Config,
     store::{
+        self,
         dossiers::{self, Dossier, OpenOutage, Spend, Told},
         farewells::{self, Farewell},
         set_asides,
@@ -66,7 +68,8 @@ impl Options {
         with_database(config, async |conn| {
             let found = named(conn, &self.connection).await?;
             let probes = config.keeper.probe_interval.is_some();
-            let facts = gather(conn, found.id, probes, Clock::system().now()).await?;
+            let facts =
+                gather(conn, found.id, probes, Clock::system().now()).await?.context("the connection is gone")?;
             if self.json {
                 let (why, next) = (why::lines(&facts), next::steps(&facts));
                 output::json(&json!({ "facts": facts, "why": why, "next": next, "try": next::commands(&facts) }))?;
@@ -79,8 +82,49 @@ impl Options {
     }
 }
 
-async fn gather(conn: &mut PgConnection, id: Uuid, probes: bool, now: DateTime<Utc>) -> anyhow::Result<Facts> {
-    let (connection, spends) = dossiers::with_spends(conn, id, SPENDS).await?.context("the connection is gone")?;
+/// One connection explained, for programs.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ConnectionExplained)]
+pub(crate) struct Explained {
+    /// Everything that is stored about it.
+    pub(crate) connection: Dossier,
+    /// Why it is in the state it is in, one sentence each.
+    why: Vec<String>,
+    /// What happens next, the earliest first.
+    next: Vec<next::Step>,
+    /// The commands that may help now, the likeliest first.
+    #[serde(rename = "try")]
+    commands: Vec<String>,
+    /// The last uses of its refresh token, the last one first.
+    spends: Vec<Spend>,
+    /// Alerts that touch it, with their mails.
+    told: Vec<Told>,
+    /// What is down at its provider.
+    outages: Vec<OpenOutage>,
+    /// Its end, when it is disconnected.
+    farewell: Option<Farewell>,
+}
+
+/// Explains one connection; `probes` tells whether grants are tried out by themselves.
+pub(crate) async fn explained(
+    conn: &mut PgConnection,
+    id: Uuid,
+    probes: bool,
+    now: DateTime<Utc>,
+) -> Result<Option<Explained>, store::Error> {
+    let Some(facts) = gather(conn, id, probes, now).await? else { return Ok(None) };
+    let (why, next, commands) = (why::lines(&facts), next::steps(&facts), next::commands(&facts));
+    let Facts { connection, spends, told, outages, farewell, .. } = facts;
+    Ok(Some(Explained { connection, why, next, commands, spends, told, outages, farewell }))
+}
+
+async fn gather(
+    conn: &mut PgConnection,
+    id: Uuid,
+    probes: bool,
+    now: DateTime<Utc>,
+) -> Result<Option<Facts>, store::Error> {
+    let Some((connection, spends)) = dossiers::with_spends(conn, id, SPENDS).await? else { return Ok(None) };
     // These alerts are one for all connections with the same trouble.
     let rule = spends.first().filter(|last| last.outcome == Some(Outcome::OperatorFault));
     let rule = rule.and_then(|last| last.rule.as_ref());
@@ -90,5 +134,5 @@ async fn gather(conn: &mut PgConnection, id: Uuid, probes: bool, now: DateTime<U
     let told = dossiers::told(conn, id, &shared).await?;
     let outages = dossiers::outages(conn, connection.provider).await?;
     let farewell = farewells::of(conn, id).await?;
-    Ok(Facts { connection, spends, told, outages, farewell, probes, now })
+    Ok(Some(Facts { connection, spends, told, outages, farewell, probes, now }))
 }

@@ -16,10 +16,12 @@ use crate::{
 const A_MOMENT: TimeDelta = TimeDelta::seconds(60);
 
 /// Something that happens, or that happened and matters now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = NextStep)]
 pub(super) struct Step {
     /// When; absent when it depends on something else.
     pub(super) at: Option<DateTime<Utc>>,
+    /// What.
     pub(super) what: String,
 }
 
