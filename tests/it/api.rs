@@ -54,7 +54,7 @@ impl Reply {
 }
 
 impl TestApp {
-    pub(crate) async fn key(&self, scopes: &[Scope], account: Option<&Account>) -> String {
+    pub(crate) async fn program_key(&self, scopes: &[Scope], account: Option<&Account>) -> String {
         self.key_until(scopes, account, None).await.0
     }
 
@@ -109,7 +109,7 @@ impl TestApp {
     }
 
     /// What was written down, the first one first.
-    async fn deeds(&self) -> Vec<(String, String)> {
+    async fn audited(&self) -> Vec<(String, String)> {
         sqlx::query_as("select action, actor from audit_log order by id").fetch_all(&self.app.pool).await.unwrap()
     }
 

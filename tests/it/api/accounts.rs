@@ -10,7 +10,7 @@ use crate::harness::{REALM, TestApp};
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_is_added_changed_and_connected() {
     let app = TestApp::start().await;
-    let key = app.key(&[Scope::Read, Scope::Manage], None).await;
+    let key = app.program_key(&[Scope::Read, Scope::Manage], None).await;
     let new = json!({"name": " Harbor Books ", "owner_name": "Ada Harbor", "owner_email": "ada@harborbooks.example"});
     let account = app.post(&key, "/accounts", &new).await.is(201).clone();
     assert_eq!(account["name"], "Harbor Books");
@@ -43,7 +43,7 @@ async fn an_account_is_added_changed_and_connected() {
     let shown = app.get(&key, &path).await;
     assert_eq!(shown.body["connections"][0]["status"], "connected", "{}", shown.body);
 
-    let deeds = app.deeds().await;
+    let deeds = app.audited().await;
     let actions: Vec<_> = deeds.iter().map(|(action, _)| action.as_str()).collect();
     assert_eq!(actions, ["account.add", "account.add", "account.change", "connection.link"], "a refusal is no deed");
     assert!(deeds.iter().all(|(_, by)| *by == actor(&key)), "{deeds:?}");
@@ -58,7 +58,7 @@ async fn an_account_is_added_changed_and_connected() {
 async fn settings_are_set_all_together_or_not_at_all() {
     let app = TestApp::start().await;
     let account = app.account("Harbor Books").await;
-    let key = app.key(&[Scope::Read, Scope::Manage], Some(&account)).await;
+    let key = app.program_key(&[Scope::Read, Scope::Manage], Some(&account)).await;
     let path = format!("/accounts/{}/settings", account.id);
     let put = async |body: Value| app.ask(&key, Method::PUT, &path, Some(&body.to_string())).await;
     let before = app.get(&key, &path).await.is(200).clone();
@@ -71,13 +71,13 @@ async fn settings_are_set_all_together_or_not_at_all() {
     }
     assert_eq!(app.get(&key, &path).await.body, set.body, "a refused change changes nothing");
     assert_eq!(put(json!({})).await.is(200), &before, "what is left out goes back to the default");
-    assert_eq!(app.deeds().await.len(), 2);
+    assert_eq!(app.audited().await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_follow_each_other_without_gap_or_repetition() {
     let app = TestApp::start().await;
-    let key = app.key(&[Scope::Read], None).await;
+    let key = app.program_key(&[Scope::Read], None).await;
     let mut expected = Vec::new();
     for name in ["Aker", "Birch & Sons", "Çelik", "Dock 4", "Elm/Oak"] {
         app.account(name).await;

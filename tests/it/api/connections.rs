@@ -14,7 +14,7 @@ use crate::harness::{REALM, TestApp, minutes};
 async fn connections_are_listed_by_filter_and_explained() {
     let (app, account) = TestApp::connected().await;
     let other = app.customers(1).await.remove(0);
-    let key = app.key(&[Scope::Read], None).await;
+    let key = app.program_key(&[Scope::Read], None).await;
     let listed = async |query: &str| app.get(&key, &format!("/connections?{query}")).await.items().len();
     assert_eq!(listed("").await, 4);
     assert_eq!(listed(&format!("account={}", account.id)).await, 2);
@@ -41,7 +41,7 @@ async fn connections_are_listed_by_filter_and_explained() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_is_renewed_probed_and_ended_by_hand() {
     let (app, _) = TestApp::connected().await;
-    let key = app.key(&[Scope::Manage, Scope::Read], None).await;
+    let key = app.program_key(&[Scope::Manage, Scope::Read], None).await;
     let id = app.id_of(Quickbooks).await;
     let path = |verb: &str| format!("/connections/{id}/{verb}");
     let before = app.connection(Quickbooks).await.generation;
@@ -74,7 +74,7 @@ async fn one_is_renewed_probed_and_ended_by_hand() {
         let said = app.post(&key, &path(verb), &json!({})).await;
         assert!(said.problem(409)["remedy"].as_str().unwrap().contains("connect-links"), "{}", said.body);
     }
-    let deeds = app.deeds().await;
+    let deeds = app.audited().await;
     assert!(deeds.iter().all(|(_, by)| *by == actor(&key)), "{deeds:?}");
     assert_eq!(deeds.iter().filter(|(action, _)| action == "connection.disconnect").count(), 2, "{deeds:?}");
 }
@@ -82,7 +82,7 @@ async fn one_is_renewed_probed_and_ended_by_hand() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_lapses_is_said_with_the_way_out() {
     let (app, account) = TestApp::connected().await;
-    let key = app.key(&Scope::ALL, None).await;
+    let key = app.program_key(&Scope::ALL, None).await;
     let id = app.id_of(Quickbooks).await;
     app.sandbox.revoke(Quickbooks, REALM);
     let said = app.post(&key, &format!("/connections/{id}/renew"), &json!({})).await;

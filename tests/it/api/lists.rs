@@ -7,7 +7,7 @@ use crate::harness::TestApp;
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_is_listed_and_the_status_shows_it() {
     let (app, _) = TestApp::connected().await;
-    let key = app.key(&[Scope::Read], None).await;
+    let key = app.program_key(&[Scope::Read], None).await;
     assert!(app.get(&key, "/outages").await.items().is_empty());
     app.execute(
         "insert into outages (id, provider, endpoint, opened_at, evidence, canary_at)

@@ -9,7 +9,7 @@ use crate::harness::{HUB, REALM, TestApp, minutes, order};
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_are_listed_shown_and_previewed() {
     let (app, account) = TestApp::connected().await;
-    let key = app.key(&[Scope::Read], Some(&account)).await;
+    let key = app.program_key(&[Scope::Read], Some(&account)).await;
     app.parked("A-1").await;
     app.sandbox.place_order(HUB, order("A-2", 2_550));
     app.later().await;
@@ -39,7 +39,7 @@ async fn orders_are_listed_shown_and_previewed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn parked_orders_are_put_back_one_by_one_or_by_filter() {
     let (app, account) = TestApp::connected().await;
-    let key = app.key(&[Scope::Manage], None).await;
+    let key = app.program_key(&[Scope::Manage], None).await;
     app.parked("A-1").await;
     app.parked("A-2").await;
     let id = app.order("A-1").await.id;
@@ -56,13 +56,17 @@ async fn parked_orders_are_put_back_one_by_one_or_by_filter() {
     app.app.dispatch.round().await.unwrap();
     assert_eq!(app.order("A-1").await.status, Status::Posted);
     assert_eq!(app.order("A-2").await.status, Status::Posted);
-    assert_eq!(app.deeds().await, vec![("order.retry".to_owned(), actor(&key)); 2], "what changed nothing is no deed");
+    assert_eq!(
+        app.audited().await,
+        vec![("order.retry".to_owned(), actor(&key)); 2],
+        "what changed nothing is no deed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_skipped_with_a_reason_and_put_back() {
     let (app, _) = TestApp::connected().await;
-    let key = app.key(&[Scope::Manage, Scope::Read], None).await;
+    let key = app.program_key(&[Scope::Manage, Scope::Read], None).await;
     app.parked("A-1").await;
     let id = app.order("A-1").await.id;
     let skip = format!("/orders/{id}/skip");
@@ -73,7 +77,7 @@ async fn an_order_is_skipped_with_a_reason_and_put_back() {
     let shown = app.get(&key, &format!("/orders/{id}")).await;
     assert!(shown.body["order"]["last_message"].as_str().unwrap().contains("booked by hand"));
     app.post(&key, &format!("/orders/{id}/retry"), &json!({})).await.is(200);
-    let actions: Vec<_> = app.deeds().await.into_iter().map(|(action, _)| action).collect();
+    let actions: Vec<_> = app.audited().await.into_iter().map(|(action, _)| action).collect();
     assert_eq!(actions, ["order.skip", "order.retry"]);
     app.app.dispatch.round().await.unwrap();
 }
@@ -83,7 +87,7 @@ async fn a_key_for_all_accounts_says_whose_orders_it_sends() {
     let app = TestApp::start().await;
     let account = app.account("Harbor Books").await;
     app.connect(&account, Quickbooks, REALM).await;
-    let key = app.key(&[Scope::OrdersWrite], None).await;
+    let key = app.program_key(&[Scope::OrdersWrite], None).await;
     let sent = json!([{
         "external_id": "1", "placed_at": "2026-01-09T10:00:00Z", "currency": "USD", "total": "1.00",
         "lines": [{"name": "Field guide", "price": "1.00"}],
@@ -99,7 +103,7 @@ async fn a_key_for_all_accounts_says_whose_orders_it_sends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_range_is_synced() {
     let (app, account) = TestApp::connected().await;
-    let key = app.key(&[Scope::Manage], Some(&account)).await;
+    let key = app.program_key(&[Scope::Manage], Some(&account)).await;
     let path = format!("/accounts/{}/sync", account.id);
     let begin = app.clock.now() - minutes(60);
     app.sandbox.place_order(HUB, order("A-1", 1_000));
@@ -109,8 +113,8 @@ async fn a_range_is_synced() {
     assert_eq!(app.post(&key, &path, &json!({"from": begin})).await.is(200)["already_there"], 1);
     app.post(&key, &path, &json!({"from": app.clock.now() + minutes(1)})).await.problem(422);
     app.app.dispatch.round().await.unwrap();
-    assert_eq!(app.deeds().await.len(), 2);
+    assert_eq!(app.audited().await.len(), 2);
     let lake = app.account("Lake Books").await;
-    let all = app.key(&[Scope::Manage], None).await;
+    let all = app.program_key(&[Scope::Manage], None).await;
     app.post(&all, &format!("/accounts/{}/sync", lake.id), &json!({"from": begin})).await.problem(409);
 }

@@ -111,7 +111,7 @@ async fn furnished() -> (TestApp, Account) {
 async fn a_key_that_does_not_work_opens_no_route() {
     let (app, account) = furnished().await;
     let now = app.clock.now();
-    let good = app.key(&Scope::ALL, None).await;
+    let good = app.program_key(&Scope::ALL, None).await;
     let (revoked, prefix) = app.key_until(&Scope::ALL, None, None).await;
     api_keys::revoke(&mut *app.conn().await, &prefix, now).await.unwrap().unwrap();
     let expired = app.key_until(&Scope::ALL, None, Some(now + TimeDelta::minutes(1))).await.0;
@@ -132,7 +132,7 @@ async fn a_key_that_does_not_work_opens_no_route() {
             assert!(said.body["detail"].as_str().unwrap().contains(word), "{}", said.body);
         }
     }
-    assert!(app.deeds().await.is_empty(), "nothing was done");
+    assert!(app.audited().await.is_empty(), "nothing was done");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,19 +140,19 @@ async fn a_key_without_the_scope_opens_no_route() {
     let (app, account) = furnished().await;
     for route in app.routes(&account).await {
         let others: Vec<_> = Scope::ALL.into_iter().filter(|scope| *scope != route.scope).collect();
-        let key = app.key(&others, None).await;
+        let key = app.program_key(&others, None).await;
         let said = app.try_route(&key, &route).await;
         let detail = said.problem(403)["detail"].as_str().unwrap();
         assert!(detail.contains(route.scope.as_str()), "{}: {detail}", route.id);
     }
-    assert!(app.deeds().await.is_empty(), "nothing was done");
+    assert!(app.audited().await.is_empty(), "nothing was done");
     assert_eq!(app.count("select count(*) from orders").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_for_another_account_sees_and_changes_nothing_of_this_one() {
     let (app, account) = furnished().await;
-    let key = app.key(&Scope::ALL, Some(&app.account("Lake Books").await)).await;
+    let key = app.program_key(&Scope::ALL, Some(&app.account("Lake Books").await)).await;
     let about_all = ["get_status", "add_account"];
     // Of no account at all.
     let shared = ["list_outages"];
@@ -166,7 +166,7 @@ async fn a_key_for_another_account_sees_and_changes_nothing_of_this_one() {
             () if shared.contains(&route.id.as_str()) => _ = said.items(),
             () => {
                 let text = said.is(200).to_string();
-                assert!(!text.contains("Harbor") && !text.contains(&account.id.to_string()), "{}: {text}", route.id);
+                assert!(!text.contains("Harbor Books") && !text.contains(&account.id.to_string()), "{}: {text}", route.id);
             }
         }
         if route.has_query && !names_one {
@@ -175,8 +175,8 @@ async fn a_key_for_another_account_sees_and_changes_nothing_of_this_one() {
             assert!(matches!(said.status, 404 | 400), "{}: {}", route.id, said.body);
         }
     }
-    assert!(app.deeds().await.is_empty(), "nothing was done");
-    let own = app.key(&Scope::ALL, Some(&account)).await;
+    assert!(app.audited().await.is_empty(), "nothing was done");
+    let own = app.program_key(&Scope::ALL, Some(&account)).await;
     for route in app.routes(&account).await.iter().filter(|route| !about_all.contains(&route.id.as_str())) {
         let status = app.try_route(&own, route).await.status;
         // Skipped, it can be put back only once; ended, it is not asked any more.
@@ -187,7 +187,7 @@ async fn a_key_for_another_account_sees_and_changes_nothing_of_this_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_request_is_a_problem() {
     let (app, account) = furnished().await;
-    let key = app.key(&Scope::ALL, None).await;
+    let key = app.program_key(&Scope::ALL, None).await;
     for path in ["/", "/nothing", "/accounts/", "/connections/1/nothing", "/orders/1/2/3/4"] {
         app.get(&key, path).await.problem(404);
     }
@@ -220,13 +220,13 @@ async fn what_is_no_request_is_a_problem() {
             said.is(422);
         }
     }
-    assert!(app.deeds().await.is_empty(), "nothing was done");
+    assert!(app.audited().await.is_empty(), "nothing was done");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_in_a_loop_is_slowed_down_and_no_other() {
     let app = TestApp::start_with(&[("web.api_requests_per_minute", "3")]).await;
-    let (hasty, calm) = (app.key(&[Scope::Read], None).await, app.key(&[Scope::Read], None).await);
+    let (hasty, calm) = (app.program_key(&[Scope::Read], None).await, app.program_key(&[Scope::Read], None).await);
     for _ in 0..3 {
         app.get(&hasty, "/accounts").await.is(200);
     }
@@ -240,7 +240,7 @@ async fn a_key_in_a_loop_is_slowed_down_and_no_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_away_is_a_problem_that_passes() {
     let app = TestApp::start().await;
-    let key = app.key(&[Scope::Read], None).await;
+    let key = app.program_key(&[Scope::Read], None).await;
     app.document().await;
     app.app.pool.close().await;
     let said = app.get(&key, "/accounts").await;

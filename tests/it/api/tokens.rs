@@ -20,7 +20,7 @@ impl TestApp {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_works_is_renewed_when_it_ran_out_and_is_written_down() {
     let (app, account) = TestApp::connected().await;
-    let key = app.key(&[Scope::Tokens], Some(&account)).await;
+    let key = app.program_key(&[Scope::Tokens], Some(&account)).await;
     for (provider, company) in [(Quickbooks, REALM), (Hubspot, HUB)] {
         let said = app.token(&key, provider).await;
         let body = said.is(200).clone();
@@ -43,7 +43,7 @@ async fn a_token_works_is_renewed_when_it_ran_out_and_is_written_down() {
             assert!(fresh.body.get(refresh).is_none());
         }
     }
-    let deeds = app.deeds().await;
+    let deeds = app.audited().await;
     assert_eq!(deeds.len(), 6, "{deeds:?}");
     assert!(deeds.iter().all(|(action, by)| action == "connection.access_token" && *by == actor(&key)), "{deeds:?}");
     let kept: String =
@@ -57,7 +57,7 @@ async fn a_token_works_is_renewed_when_it_ran_out_and_is_written_down() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_connection_that_ended_there_is_none() {
     let (app, account) = TestApp::connected().await;
-    let key = app.key(&[Scope::Tokens, Scope::Manage], None).await;
+    let key = app.program_key(&[Scope::Tokens, Scope::Manage], None).await;
     app.sandbox.revoke(Quickbooks, REALM);
     app.advance(TimeDelta::hours(2));
     for _ in 0..2 {
@@ -74,14 +74,14 @@ async fn of_a_connection_that_ended_there_is_none() {
     app.post(&key, &format!("/connections/{}/disconnect", app.id_of(Hubspot).await), &json!({})).await.is(200);
     let said = app.token(&key, Hubspot).await;
     assert!(said.problem(409)["detail"].as_str().unwrap().contains("is disconnected"), "{}", said.body);
-    let tokens = app.deeds().await.into_iter().filter(|(action, _)| action == "connection.access_token").count();
+    let tokens = app.audited().await.into_iter().filter(|(action, _)| action == "connection.access_token").count();
     assert_eq!(tokens, 0, "none was handed out");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_provider_is_out_there_is_one_only_as_long_as_the_stored_one_works() {
     let (app, _) = TestApp::connected_with(&[("outage.open_after", "1")]).await;
-    let key = app.key(&[Scope::Tokens], None).await;
+    let key = app.program_key(&[Scope::Tokens], None).await;
     let lives = app.token(&key, Quickbooks).await.is(200)["expires_in"].as_i64().unwrap();
     app.sandbox.switch(Quickbooks, |switches| {
         switches.outage = Outage::Status503;
