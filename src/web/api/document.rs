@@ -1,4 +1,4 @@
-//! The OpenAPI document: made from the handlers, and completed with what all routes have in common.
+//! The document of the API: made from the handlers, and completed with what all routes have in common.
 
 use std::sync::Arc;
 

@@ -166,7 +166,11 @@ async fn a_key_for_another_account_sees_and_changes_nothing_of_this_one() {
             () if shared.contains(&route.id.as_str()) => _ = said.items(),
             () => {
                 let text = said.is(200).to_string();
-                assert!(!text.contains("Harbor Books") && !text.contains(&account.id.to_string()), "{}: {text}", route.id);
+                assert!(
+                    !text.contains("Harbor Books") && !text.contains(&account.id.to_string()),
+                    "{}: {text}",
+                    route.id
+                );
             }
         }
         if route.has_query && !names_one {
@@ -246,4 +250,29 @@ async fn a_database_that_is_away_is_a_problem_that_passes() {
     let said = app.get(&key, "/accounts").await;
     said.problem(503);
     assert!(said.headers.contains_key("retry-after"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_from_before_there_were_scopes_sends_orders_and_nothing_else() {
+    let app = TestApp::start().await;
+    let account = app.account("Harbor Books").await;
+    let before = "alter table api_keys drop column name, drop column scopes, drop column expires_at,
+                  alter column account_id set not null";
+    sqlx::raw_sql(before).execute(&app.app.pool).await.unwrap();
+    let key = format!("lamp_0badcafe-{}", "A".repeat(43));
+    sqlx::query(
+        "insert into api_keys (id, account_id, prefix, key_hash, created_at)
+         values (gen_random_uuid(), $1, 'lamp_0badcafe', sha256($2), now())",
+    )
+    .bind(account.id)
+    .bind(key.as_bytes())
+    .execute(&app.app.pool)
+    .await
+    .unwrap();
+    let migration = include_str!("../../../migrations/0024_api_keys.sql");
+    sqlx::raw_sql(migration).execute(&app.app.pool).await.unwrap();
+    let order = body("send_orders", &account);
+    assert_eq!(app.post(&key, "/orders", &order).await.is(200)["taken"], 1);
+    assert_eq!(app.order("1").await.account, "Harbor Books");
+    app.get(&key, "/accounts").await.problem(403);
 }
