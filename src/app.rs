@@ -282,6 +282,7 @@ impl App {
             commit_budget: config.keeper.commit_budget,
             under_way: TaskTracker::new(),
             support_contact: config.alerts.support_contact.as_deref().map(Arc::from),
+            api: web::api::Api::new(prober.clone(), config.orders.mapping.clone(), config.web.api_requests_per_minute),
             metrics,
             doorkeeper: Doorkeeper::new(pool.clone(), vault, config.web.session_lifetime),
             trends: web::Trends::default(),

@@ -6,6 +6,7 @@
 mod account;
 mod actor;
 mod alert;
+mod apikey;
 mod completions;
 mod config;
 mod connection;
@@ -100,6 +101,9 @@ enum Command {
     /// What people must know: incidents, and the mails that tell of them
     #[command(subcommand)]
     Alert(alert::Command),
+    /// Keys with which programs use the API
+    #[command(subcommand)]
+    Apikey(apikey::Command),
     /// Keys that seal tokens at rest
     #[command(subcommand)]
     Key(key::Command),
@@ -188,6 +192,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Sync(options) => options.run(quiet(load(sources())?)).await,
         Command::Operator(command) => command.run(quiet(load(sources())?)).await,
         Command::Alert(command) => command.run(quiet(load(sources())?)).await,
+        Command::Apikey(command) => command.run(&quiet(load(sources())?)).await,
         Command::Key(command) => command.run(load(sources())?).await,
         Command::Config(command) => command.run(sources()),
         Command::Status(options) => options.run(quiet(load(sources())?)).await,

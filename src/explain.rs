@@ -15,7 +15,8 @@ use serde::Serialize;
 use crate::words;
 
 /// Something that happens, or that happened and matters now.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = NextStep)]
 pub struct Step {
     /// When; absent when it depends on something else.
     pub at: Option<DateTime<Utc>>,

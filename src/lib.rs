@@ -51,7 +51,7 @@ pub mod keeper;
 /// HubSpot's orders become QuickBooks' documents.
 pub mod orders;
 
-/// Keys with which carts send orders.
+/// Keys with which programs use the API.
 pub mod api_keys;
 
 /// Who may come in to the dashboard.

@@ -35,6 +35,9 @@ mod names;
 /// From content to the very document that is sent.
 pub mod drafting;
 
+/// An account's own settings, shown and changed.
+pub mod settings;
+
 /// What would be sent, for a person; nothing is.
 pub mod preview;
 

@@ -33,7 +33,7 @@ pub mod intakes;
 /// Where orders come from.
 pub mod sources;
 
-/// Keys with which carts send orders.
+/// Keys with which programs use the API.
 pub mod api_keys;
 
 /// When a grant was last seen to work.

@@ -1,11 +1,11 @@
 //! The web side: reconnect links and OAuth callbacks for owners, the dashboard for the operator, health and metrics for
 //! machines. Pages need no script; no URL that carries a code, a state or a link is ever logged.
 
+/// The JSON API.
+pub mod api;
+
 /// Reconnect links and OAuth callbacks.
 mod connect;
-
-/// Orders of other carts.
-mod orders_api;
 
 /// What HubSpot says has changed.
 mod hubspot_webhook;
@@ -96,6 +96,8 @@ pub struct Web {
     pub under_way: TaskTracker,
     /// Whom owners may ask.
     pub support_contact: Option<Arc<str>>,
+    /// What only the API needs.
+    pub api: api::Api,
     /// What is counted.
     pub metrics: Metrics,
     /// Who may come in.
@@ -126,7 +128,7 @@ pub fn router(web: Web) -> Router {
         .fallback(not_found)
         .layer(RequestBodyLimitLayer::new(64 * 1024))
         // These say themselves, in JSON, what is too large.
-        .route("/api/v1/orders", post(orders_api::take).layer(DefaultBodyLimit::max(orders_api::LONGEST_BODY)))
+        .merge(api::router())
         .route(
             "/webhooks/hubspot",
             post(hubspot_webhook::take).layer(DefaultBodyLimit::max(hubspot_webhook::LONGEST_BODY)),

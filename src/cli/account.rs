@@ -1,6 +1,5 @@
 //! `lamplighter account`: customers and their owners.
 
-mod api_key;
 mod owner;
 mod settings;
 
@@ -51,9 +50,6 @@ pub(super) enum Command {
     },
     /// Change who is told about an account, and where; mails that wait go to the new address
     Owner(owner::Options),
-    /// Keys with which a cart sends orders for an account
-    #[command(subcommand)]
-    ApiKey(api_key::Command),
     /// Make void every link that was made for a customer until now, those in mails too
     RevokeLinks {
         /// The account, by name or id
@@ -105,7 +101,6 @@ impl Command {
             Self::RevokeLinks { account } => revoke_links(conn, &account).await,
             Self::PageLink { account, json } => page_link(conn, &account, &config, json).await,
             Self::Owner(options) => options.run(conn).await,
-            Self::ApiKey(command) => command.run(conn).await,
             Self::Settings { account, set, unset, json } => {
                 let set = set.into_iter().filter(|(key, _)| !is_of_the_configuration(key)).collect();
                 settings::run(conn, &config.orders.mapping, settings::Request { account, set, unset, json }).await

@@ -31,6 +31,8 @@ pub struct Web {
     pub identity_header: Option<HeaderName>,
     /// Proxies whose headers are believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// How often one API key may ask one daemon in a minute.
+    pub api_requests_per_minute: u32,
 }
 
 /// Who may look at the dashboard without signing in.
@@ -58,6 +60,7 @@ impl Web {
                 .duration("session_lifetime", Duration::from_mins(5)..=Duration::from_hours(90 * 24)),
             identity_header: section.parsed("identity_header", identity_header),
             trusted_proxies: section.read("trusted_proxies", trusted_proxies),
+            api_requests_per_minute: section.integer("api_requests_per_minute", 1..=1_000_000),
         });
         if web.identity_header.is_some() && web.trusted_proxies.is_empty() {
             let remedy = "name the proxy's address in web.trusted_proxies: from anybody else the header would be a lie";

@@ -36,6 +36,8 @@ pub struct LiveToken {
     pub token: SecretString,
     /// The generation it belongs to.
     pub generation: i64,
+    /// Its end.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// Why there is none.
@@ -203,6 +205,6 @@ impl Keeper {
 
     fn open(&self, connection_id: Uuid, stored: &tokens::Access) -> Result<LiveToken, Unavailable> {
         let token = self.vault.open(access_place(connection_id), &stored.access_sealed)?;
-        Ok(LiveToken { token, generation: stored.generation })
+        Ok(LiveToken { token, generation: stored.generation, expires_at: stored.access_expires_at })
     }
 }

@@ -35,7 +35,7 @@ pub(super) struct Drafted {
 }
 
 /// One thing that a document refers to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Referred {
     /// `customer`, `item` or `account`.
     pub what: &'static str,
@@ -48,8 +48,9 @@ pub struct Referred {
 }
 
 /// Where a reference is known from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ReferredState)]
 pub enum State {
     /// We remember it.
     Remembered,

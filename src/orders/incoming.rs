@@ -6,6 +6,7 @@
 
 mod decimal;
 mod flag;
+mod shape;
 mod taking;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -14,8 +15,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use self::decimal::Amount;
-pub use self::taking::{Fate, take};
+use self::{decimal::Amount, shape::Item};
+pub use self::{
+    shape::Order,
+    taking::{Fate, take},
+};
 use super::content::{Content, Customer, DOCUMENT_NUMBER_LENGTH, Line, printable};
 use crate::store::orders::NewOrder;
 
@@ -51,67 +55,6 @@ impl Refused {
     fn new(field: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into(), remedy: remedy.into() }
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Order {
-    external_id: String,
-    #[serde(default)]
-    source: Option<String>,
-    #[serde(default)]
-    name: Option<String>,
-    placed_at: String,
-    currency: String,
-    total: Amount,
-    #[serde(default)]
-    tax: Option<Amount>,
-    #[serde(default)]
-    shipping: Option<Amount>,
-    #[serde(default)]
-    discount: Option<Amount>,
-    #[serde(default, deserialize_with = "flag::read")]
-    tax_included: Option<bool>,
-    #[serde(default)]
-    exchange_rate: Option<Amount>,
-    #[serde(default, deserialize_with = "flag::read")]
-    paid: Option<bool>,
-    #[serde(default)]
-    refunded: Option<Amount>,
-    #[serde(default, deserialize_with = "flag::read")]
-    cancelled: Option<bool>,
-    #[serde(default)]
-    customer: Option<Buyer>,
-    lines: Vec<Item>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Buyer {
-    #[serde(default)]
-    email: Option<String>,
-    #[serde(default)]
-    first_name: Option<String>,
-    #[serde(default)]
-    last_name: Option<String>,
-    #[serde(default)]
-    company: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Item {
-    name: String,
-    #[serde(default)]
-    sku: Option<String>,
-    #[serde(default)]
-    quantity: Option<Amount>,
-    #[serde(default)]
-    price: Option<Amount>,
-    #[serde(default)]
-    amount: Option<Amount>,
-    #[serde(default)]
-    description: Option<String>,
 }
 
 /// Reads one order. `source` is the name for one that carries none; `now` counts as the time of its last change, as the cart

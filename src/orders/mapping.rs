@@ -103,7 +103,7 @@ pub enum Role {
 }
 
 /// Why an order cannot become a document, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error, utoipa::ToSchema)]
 #[error("{message}")]
 pub struct Unmappable {
     /// What is wrong.

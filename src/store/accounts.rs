@@ -1,7 +1,10 @@
 //! Customers of the operator, each with an owner who is told when something needs them.
 
-/// Page by page.
+/// Pages of them, for programs.
 pub mod listing;
+
+/// Pages of them, for people.
+pub mod search;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -1,5 +1,8 @@
 //! What a person must know: one open row per incident, and its mails in the outbox, written together.
 
+/// Pages of them, for programs.
+pub mod listing;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -16,9 +19,10 @@ pub mod by_hand;
 const SHORT: usize = 8;
 
 /// What kind of incident an alert is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = AlertKind)]
 pub enum Kind {
     /// Only the owner can repair a connection.
     ConnectionLapsed,

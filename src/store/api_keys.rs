@@ -1,5 +1,5 @@
-//! Keys with which a cart sends orders for one account. What is stored cannot be used: a hash, and the first characters,
-//! by which a key is recognised.
+//! Keys with which programs use the API. What is stored cannot be used: a hash, and the first characters, by which a key is
+//! recognised.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,26 +8,55 @@ use uuid::Uuid;
 
 use super::{Error, one_row};
 
+/// A key as it is made.
+#[derive(Debug)]
+pub struct New<'a> {
+    /// What people call it.
+    pub name: &'a str,
+    /// The only account that it is for.
+    pub account_id: Option<Uuid>,
+    /// Its first characters.
+    pub prefix: &'a str,
+    /// SHA-256 over the whole key.
+    pub key_hash: &'a [u8],
+    /// What it may do.
+    pub scopes: &'a [&'a str],
+    /// When it runs out.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
 /// A key that may be the one that was shown.
 #[derive(Debug)]
 pub struct Candidate {
     /// Its id.
     pub id: Uuid,
-    /// Whose orders it brings.
-    pub account_id: Uuid,
+    /// The only account that it is for.
+    pub account_id: Option<Uuid>,
     /// SHA-256 over the whole key.
     pub key_hash: Vec<u8>,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// When it runs out.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Since when it is refused.
+    pub revoked_at: Option<DateTime<Utc>>,
 }
 
 /// A key, for people.
 #[derive(Clone, Debug, Serialize)]
 pub struct Overview {
-    /// Whose.
-    pub account: String,
+    /// What people call it.
+    pub name: String,
     /// Its first characters.
     pub prefix: String,
+    /// The only account that it is for; all when absent.
+    pub account: Option<String>,
+    /// What it may do.
+    pub scopes: Vec<String>,
     /// Since when.
     pub created_at: DateTime<Utc>,
+    /// When it runs out.
+    pub expires_at: Option<DateTime<Utc>>,
     /// When it last brought something, to the hour.
     pub last_used_at: Option<DateTime<Utc>>,
     /// Since when it is refused.
@@ -38,34 +67,32 @@ pub struct Overview {
 ///
 /// # Errors
 /// Database trouble.
-pub async fn add(
-    conn: &mut PgConnection,
-    account_id: Uuid,
-    prefix: &str,
-    key_hash: &[u8],
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
+pub async fn add(conn: &mut PgConnection, key: &New<'_>, now: DateTime<Utc>) -> Result<(), Error> {
     let done = sqlx::query!(
-        "insert into api_keys (id, account_id, prefix, key_hash, created_at) values ($1, $2, $3, $4, $5)",
+        "insert into api_keys (id, account_id, prefix, key_hash, created_at, name, scopes, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
         Uuid::now_v7(),
-        account_id,
-        prefix,
-        key_hash,
-        now
+        key.account_id,
+        key.prefix,
+        key.key_hash,
+        now,
+        key.name,
+        key.scopes as _,
+        key.expires_at
     )
     .execute(conn)
     .await?;
-    one_row("API key", prefix, done.rows_affected())
+    one_row("API key", key.prefix, done.rows_affected())
 }
 
-/// The key with these first characters, unless it was revoked.
+/// The key with these first characters, whether it still works or not.
 ///
 /// # Errors
 /// Database trouble.
 pub async fn find(conn: &mut PgConnection, prefix: &str) -> Result<Option<Candidate>, Error> {
     Ok(sqlx::query_as!(
         Candidate,
-        "select id, account_id, key_hash from api_keys where prefix = $1 and revoked_at is null",
+        "select id, account_id, key_hash, scopes, expires_at, revoked_at from api_keys where prefix = $1",
         prefix
     )
     .fetch_optional(conn)
@@ -88,39 +115,41 @@ pub async fn used(conn: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> Resu
     Ok(())
 }
 
-/// The keys of an account, or of all, the latest first.
+/// All keys, the latest first.
 ///
 /// # Errors
 /// Database trouble.
-pub async fn overview(conn: &mut PgConnection, account_id: Option<Uuid>) -> Result<Vec<Overview>, Error> {
+pub async fn overview(conn: &mut PgConnection) -> Result<Vec<Overview>, Error> {
     Ok(sqlx::query_as!(
         Overview,
-        "select a.name as account, k.prefix, k.created_at, k.last_used_at, k.revoked_at
-         from api_keys k join accounts a on a.id = k.account_id
-         where k.account_id = coalesce($1, k.account_id) order by k.created_at desc, k.prefix",
-        account_id
+        r#"select k.name, k.prefix, a.name as "account?", k.scopes, k.created_at, k.expires_at, k.last_used_at,
+                  k.revoked_at
+           from api_keys k left join accounts a on a.id = k.account_id order by k.created_at desc, k.prefix"#
     )
     .fetch_all(conn)
     .await?)
 }
 
-/// Revokes a key of an account; `false` when it has none with these first characters that still works.
+/// A key that was revoked just now.
+#[derive(Debug)]
+pub struct Revoked {
+    /// What people called it.
+    pub name: String,
+    /// The only account that it was for.
+    pub account_id: Option<Uuid>,
+}
+
+/// Revokes a key; nothing when there is none with these first characters that was not revoked before.
 ///
 /// # Errors
 /// Database trouble.
-pub async fn revoke(
-    conn: &mut PgConnection,
-    account_id: Uuid,
-    prefix: &str,
-    now: DateTime<Utc>,
-) -> Result<bool, Error> {
-    let done = sqlx::query!(
-        "update api_keys set revoked_at = $3 where account_id = $1 and prefix = $2 and revoked_at is null",
-        account_id,
+pub async fn revoke(conn: &mut PgConnection, prefix: &str, now: DateTime<Utc>) -> Result<Option<Revoked>, Error> {
+    Ok(sqlx::query_as!(
+        Revoked,
+        "update api_keys set revoked_at = $2 where prefix = $1 and revoked_at is null returning name, account_id",
         prefix,
         now
     )
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    .fetch_optional(conn)
+    .await?)
 }

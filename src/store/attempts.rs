@@ -93,9 +93,10 @@ pub async fn abandon(conn: &mut PgConnection, lane: &lanes::Claim, now: DateTime
 }
 
 /// What became of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = AttemptOutcome)]
 pub enum Outcome {
     /// The document was made.
     Posted,

@@ -83,7 +83,8 @@ pub async fn record_all(
 }
 
 /// A deed, for people.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Deed)]
 pub struct Entry {
     /// Its number; later deeds have higher ones.
     pub id: i64,
@@ -96,6 +97,7 @@ pub struct Entry {
     /// What it was done to.
     pub subject: String,
     /// What else was kept.
+    #[schema(value_type = Object)]
     pub detail: Value,
 }
 

@@ -1,7 +1,10 @@
 //! One account's authorization for one company at one provider, and its status as people see it.
 
-/// Page by page.
+/// Pages of them, for programs.
 pub mod listing;
+
+/// Pages of them, for people.
+pub mod search;
 
 mod naming;
 
@@ -17,9 +20,10 @@ use super::{Error, one_row};
 use crate::provider::{Cause, Provider};
 
 /// The state of a connection, as people see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = ConnectionStatus)]
 pub enum Status {
     /// Works.
     Connected,

@@ -11,7 +11,8 @@ use super::{Error, alerts, connections::Status, mails, spends::Outcome, tokens::
 use crate::provider::{Cause, Endpoint, Provider};
 
 /// A connection with its account, its tokens' clocks, its lease and what waits for it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ConnectionDossier)]
 pub struct Dossier {
     /// Its id.
     pub id: Uuid,
@@ -36,6 +37,7 @@ pub struct Dossier {
     /// Why it lapsed.
     pub cause: Option<Cause>,
     /// What the verdict rests on.
+    #[schema(value_type = Option<Object>)]
     pub evidence: Option<Value>,
     /// Since when it has this status.
     pub status_changed_at: DateTime<Utc>,
@@ -129,7 +131,7 @@ pub async fn get(conn: &mut PgConnection, connection_id: Uuid) -> Result<Option<
 }
 
 /// One use of the connection's refresh token.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Spend {
     /// Its number in the ledger.
     pub id: i64,
@@ -167,7 +169,7 @@ async fn spends(conn: &mut PgConnection, connection_id: Uuid, limit: i64) -> Res
 }
 
 /// An alert that touches the connection, and one of its mails.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Told {
     /// What it is about.
     pub kind: alerts::Kind,
@@ -212,7 +214,7 @@ pub async fn told(conn: &mut PgConnection, connection_id: Uuid, incidents: &[Str
 }
 
 /// A provider-wide failure that is open.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct OpenOutage {
     /// Of which of its endpoints.
     pub endpoint: Endpoint,

@@ -73,7 +73,7 @@ pub struct Lease {
 }
 
 /// The end of a connection, for people.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Farewell {
     /// When it ended here.
     pub begun_at: DateTime<Utc>,

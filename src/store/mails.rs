@@ -11,9 +11,10 @@ use super::{Error, alerts};
 use crate::provider::Provider;
 
 /// Which moment of an incident a mail is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = MailStep)]
 pub enum Step {
     /// It began.
     Opened,

@@ -29,7 +29,8 @@ use super::{Error, orders::Status};
 const LAST: &str = "\u{10ffff}";
 
 /// An order, for people.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Order)]
 pub struct Overview {
     /// Its id.
     pub id: Uuid,

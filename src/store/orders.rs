@@ -10,9 +10,10 @@ use uuid::Uuid;
 use super::Error;
 
 /// The state of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = OrderStatus)]
 pub enum Status {
     /// Waits for its turn; also while its lane is held.
     Queued,

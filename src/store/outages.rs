@@ -1,5 +1,8 @@
 //! Provider-wide failures and the evidence for them. One open outage per provider is a unique index.
 
+/// Pages of them, for programs.
+pub mod listing;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -9,7 +12,7 @@ use super::Error;
 use crate::provider::{Endpoint, Provider};
 
 /// A provider-wide failure.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Outage {
     /// Its id.
     pub id: Uuid,
@@ -193,7 +196,8 @@ pub async fn take_canary(
 }
 
 /// How one half of a provider stands, as we see it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ProviderStanding)]
 pub struct Standing {
     /// Whose.
     pub provider: Provider,

@@ -1,5 +1,8 @@
 //! The ledger of every use of a refresh token. Rows are opened by the claim (see `store/tokens`) and finished here.
 
+/// Pages of it, for programs.
+pub mod listing;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -9,9 +12,10 @@ use super::{Error, one_row};
 use crate::provider::Provider;
 
 /// What came back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = SpendOutcome)]
 pub enum Outcome {
     /// New tokens, stored.
     Renewed,

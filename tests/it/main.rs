@@ -6,6 +6,7 @@
 mod harness;
 
 mod alerts;
+mod api;
 mod by_hand;
 mod causes;
 mod config;

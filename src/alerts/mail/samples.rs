@@ -189,6 +189,7 @@ pub fn all() -> Result<Vec<Sample>, askama::Error> {
         mails.push(Sample::operator(format!("tokens_open_again_{name}"), tokens_open_again(key_id).render()?));
     }
     mails.extend(incidents::all()?);
+    mails.extend(webhook::all()?);
     let trial = Trial { host: "lamp-1", server: "smtp.operator.example:587", asked_at: at("2026-11-21T22:30:00Z") };
     mails.push(Sample::operator("test", trial.render()?));
     Ok(mails)

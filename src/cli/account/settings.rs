@@ -1,15 +1,13 @@
 //! `lamplighter account settings`: how one customer's orders become documents, and where each setting comes from.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context as _, bail};
-use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::{
     cli::{DONE, output},
     clock::Clock,
     config::Mapping,
+    orders::settings,
     store::{accounts, mappings},
 };
 
@@ -19,15 +17,6 @@ pub(super) struct Request {
     pub(super) set: Vec<(String, String)>,
     pub(super) unset: Vec<String>,
     pub(super) json: bool,
-}
-
-/// One setting, for people.
-#[derive(Serialize)]
-struct Shown {
-    value: String,
-    from: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    default: Option<String>,
 }
 
 /// Changes the settings that are named, all or none, and shows what is in force.
@@ -57,7 +46,8 @@ pub(super) async fn run(conn: &mut PgConnection, defaults: &Mapping, request: Re
     }
     tx.commit().await?;
     let own = mappings::of_account(conn, account.id).await?;
-    let shown = shown(defaults, &own)?;
+    let shown = settings::shown(defaults, &own)
+        .context("a stored setting cannot be read: set it anew, or take it out with --unset")?;
     if json {
         output::json(&shown)?;
         return Ok(DONE);
@@ -68,23 +58,9 @@ pub(super) async fn run(conn: &mut PgConnection, defaults: &Mapping, request: Re
     let rows = Mapping::KEYS.into_iter().filter_map(|key| {
         let one = shown.get(key)?;
         let default = one.default.as_ref().map(|default| format!(" (default: {default:?})")).unwrap_or_default();
-        Some(vec![key.to_owned(), one.value.clone(), format!("{}{default}", one.from)])
+        Some(vec![key.to_owned(), one.value.clone(), format!("{}{default}", one.from.as_str())])
     });
     output::say(&format!("How the orders of {} become documents:", account.name));
     output::table(&["Setting", "Value", "From"], rows.collect(), "");
     Ok(DONE)
-}
-
-fn shown(defaults: &Mapping, own: &BTreeMap<String, String>) -> anyhow::Result<BTreeMap<&'static str, Shown>> {
-    let effective =
-        defaults.with(own).context("a stored setting cannot be read: set it anew, or take it out with --unset")?;
-    let one = |key: &'static str| {
-        let (value, default) = (effective.text(key)?, defaults.text(key));
-        let shown = match own.contains_key(key) {
-            true => Shown { value, from: "account", default },
-            false => Shown { value, from: "default", default: None },
-        };
-        Some((key, shown))
-    };
-    Ok(Mapping::KEYS.into_iter().filter_map(one).collect())
 }

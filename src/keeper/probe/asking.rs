@@ -33,8 +33,9 @@ use crate::{
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// How a probe ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ProbeOutcome)]
 pub enum Outcome {
     /// The grant works.
     Verified,
@@ -62,7 +63,8 @@ impl Outcome {
 }
 
 /// One question and what came back.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ProbeAnswer)]
 pub struct Answer {
     /// What was asked.
     pub asked: &'static str,
@@ -81,7 +83,8 @@ pub struct Answer {
 }
 
 /// What a probe found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ProbeFinding)]
 pub struct Finding {
     /// How it ended.
     pub outcome: Outcome,
@@ -154,7 +157,10 @@ impl Asking<'_> {
                 self.noted(ASKED, true, "it is active");
                 let lives = stored.access_expires_at > later(keeper.clock.now(), MARGIN);
                 match keeper.vault.open(access_place(id), &stored.access_sealed) {
-                    Ok(token) if lives => self.api(LiveToken { token, generation: stored.generation }).await,
+                    Ok(token) if lives => {
+                        let (generation, expires_at) = (stored.generation, stored.access_expires_at);
+                        self.api(LiveToken { token, generation, expires_at }).await
+                    }
                     _ => Ok(Outcome::Verified),
                 }
             }

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 const MOST_DIGITS: (usize, usize) = (13, 8);
 
 /// A strict decimal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, utoipa::ToSchema)]
+#[schema(value_type = String, pattern = "^-?[0-9]{1,13}(\\.[0-9]{1,8})?$", example = "19.99")]
 pub(super) struct Amount(pub(super) Decimal);
 
 impl<'de> Deserialize<'de> for Amount {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::store::{Error, lanes, one_row, orders::Status};
 
 /// An order that went back into the queue.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct PutBack {
     /// Its id.
     pub id: Uuid,

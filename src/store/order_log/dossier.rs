@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// An order with everything that bears on it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = OrderDossier)]
 pub struct Dossier {
     /// The order itself.
     pub order: Order,
@@ -29,7 +30,8 @@ pub struct Dossier {
 }
 
 /// One revision of an order, as it is stored.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = StoredOrder)]
 pub struct Order {
     /// Its id.
     pub id: Uuid,
@@ -66,6 +68,7 @@ pub struct Order {
     /// A hash over its content.
     pub revision: String,
     /// What the document is made of; empty once it was pruned.
+    #[schema(value_type = Object)]
     pub content: Value,
     /// When its source last changed it.
     pub modified_at: DateTime<Utc>,
@@ -82,7 +85,8 @@ pub struct Order {
 }
 
 /// A QuickBooks company and its lane.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = OrderCompany)]
 pub struct Company {
     /// The connection's id.
     pub connection_id: Uuid,
@@ -111,7 +115,8 @@ pub struct Company {
 }
 
 /// A revision of an order.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = OrderRevision)]
 pub struct Revision {
     /// Its id.
     pub id: Uuid,
@@ -130,7 +135,8 @@ pub struct Revision {
 }
 
 /// One try.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = OrderAttempt)]
 pub struct Attempt {
     /// Its number.
     pub id: i64,
@@ -155,7 +161,8 @@ pub struct Attempt {
 }
 
 /// A failure of QuickBooks for everybody.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = OrderOutage)]
 pub struct Outage {
     /// Since when.
     pub opened_at: DateTime<Utc>,

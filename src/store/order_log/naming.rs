@@ -68,3 +68,12 @@ pub async fn find(conn: &mut PgConnection, named: &str) -> Result<Vec<Found>, Er
     .fetch_all(conn)
     .await?)
 }
+
+/// Whose an order is, and what people call it.
+///
+/// # Errors
+/// Database trouble.
+pub async fn whose(conn: &mut PgConnection, id: Uuid) -> Result<Option<(Uuid, String)>, Error> {
+    let row = sqlx::query!("select account_id, name from orders where id = $1", id).fetch_optional(conn).await?;
+    Ok(row.map(|row| (row.account_id, row.name)))
+}

@@ -24,7 +24,7 @@ use crate::{
     orders::intake::sync::Range,
     provider::Provider,
     store::{
-        accounts::{self, Account, Overview, listing},
+        accounts::{self, Account, Overview, search},
         audit_log::{self, Deed, Entry},
         connections::{self, Connection, Status},
         mappings, order_log,
@@ -64,8 +64,8 @@ impl List {
 pub(in super::super) async fn list(desk: Desk, Query(asked): Query<Asked>) -> Result<Response, Error> {
     let mut conn = desk.web.pool.acquire().await?;
     let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-    let (search, after) = (text(&asked.search), text(&asked.after));
-    let mut rows = listing::page(&mut conn, search.as_deref(), after.as_deref(), ROWS + 1).await?;
+    let (wanted, after) = (text(&asked.search), text(&asked.after));
+    let mut rows = search::page(&mut conn, wanted.as_deref(), after.as_deref(), ROWS + 1).await?;
     let whole = usize::try_from(ROWS).unwrap_or(usize::MAX);
     let more = rows.len() > whole;
     rows.truncate(whole);

@@ -30,7 +30,7 @@ use crate::{
     provider::Provider,
     store::{
         audit_log::{self, Actor, Deed},
-        connections::{Overview, Status, listing},
+        connections::{Overview, Status, search},
         dossiers::{Dossier, Spend},
         spends::Outcome,
     },
@@ -94,13 +94,13 @@ impl List {
 /// The list.
 pub(in super::super) async fn list(desk: Desk, Query(asked): Query<Asked>) -> Result<Response, Error> {
     let mut conn = desk.web.pool.acquire().await?;
-    let filter = listing::Filter {
+    let filter = search::Filter {
         account_id: None,
         provider: Provider::ALL.into_iter().find(|provider| provider.as_str() == asked.provider),
         status: Status::ALL.into_iter().find(|status| status.as_str() == asked.status),
         search: Some(asked.search.trim().to_owned()).filter(|text| !text.is_empty()),
     };
-    let mut rows = listing::page(&mut conn, &filter, asked.after.parse().ok(), ROWS + 1).await?;
+    let mut rows = search::page(&mut conn, &filter, asked.after.parse().ok(), ROWS + 1).await?;
     let whole = usize::try_from(ROWS).unwrap_or(usize::MAX);
     let more = rows.len() > whole;
     rows.truncate(whole);

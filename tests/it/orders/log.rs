@@ -25,7 +25,7 @@ impl TestApp {
     }
 
     /// An order that QuickBooks refuses, because its period is closed.
-    pub(super) async fn parked(&self, name: &str) -> String {
+    pub(crate) async fn parked(&self, name: &str) -> String {
         self.sandbox.close_books(REALM, chrono::NaiveDate::from_ymd_opt(2020, 12, 31));
         let dated = [("hs_external_created_date".to_owned(), "2020-05-01T00:00:00Z".to_owned())].into();
         let id = self.place(NewOrder { properties: dated, ..order(name, 1_000) });

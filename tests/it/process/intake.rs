@@ -1,10 +1,11 @@
-//! `sync`, `order import` and `account api-key` as a person meets them, beside a daemon that runs.
+//! `sync`, `order import` and `apikey` as a person meets them, beside a daemon that runs.
 
 use std::{fs, process::Stdio};
 
 use chrono::TimeDelta;
 use lamplighter::clock::Clock;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use super::{ACCOUNT, Installation, Said, everything, number, program, town, until};
 use crate::harness::{HUB, REALM, new_database, order};
@@ -157,12 +158,27 @@ async fn csv_has_a_row_for_every_line_of_an_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_shown_once_and_can_be_revoked() {
     let (installation, database) = account_only().await;
-    let made = installation.run(&["account", "api-key", "create", ACCOUNT]).await.ok();
+    let made = installation
+        .run(&["apikey", "add", "web shop", "--account", ACCOUNT, "--scope", "orders:write", "--expires", "90d"])
+        .await
+        .ok();
     let key = made.stdout.trim().to_owned();
     let (prefix, secret) = key.split_once('-').unwrap();
     assert!(made.stderr.contains("shown this once") && !made.stderr.contains(secret), "{}", made.stderr);
-    let listed = installation.run(&["account", "api-key", "list", "--json"]).await.ok();
-    assert_eq!(listed.json()[0]["prefix"], prefix);
+    let listed = installation.run(&["apikey", "list", "--json"]).await.ok();
+    let row = &listed.json()[0];
+    assert_eq!((&row["prefix"], &row["name"], &row["account"]), (&json!(prefix), &json!("web shop"), &json!(ACCOUNT)));
+    assert_eq!(row["scopes"], json!(["orders:write"]));
+    let life =
+        row["expires_at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap() - Clock::system().now();
+    assert!(life > TimeDelta::days(89) && life <= TimeDelta::days(90), "{life}");
+    for wrong in [
+        &["apikey", "add", "x"][..],
+        &["apikey", "add", "x", "--scope", "all"],
+        &["apikey", "add", "x", "--scope", "read", "--expires", "never"],
+    ] {
+        assert_eq!(installation.run(wrong).await.code, 2, "{wrong:?}");
+    }
     let everything = everything(&database).await;
     assert!(everything.contains(prefix) && !everything.contains(secret));
 
@@ -173,12 +189,19 @@ async fn a_key_is_shown_once_and_can_be_revoked() {
         request.body(cart_order("1", "1.00")).send().await.unwrap().status().as_u16()
     };
     assert_eq!(send().await, 200);
-    let unknown = installation.run(&["account", "api-key", "revoke", ACCOUNT, "lamp_0"]).await;
-    assert!(unknown.code == 1 && unknown.stderr.contains("api-key list"), "{}", unknown.stderr);
-    installation.run(&["account", "api-key", "revoke", ACCOUNT, prefix]).await.ok();
+    let unknown = installation.run(&["apikey", "revoke", "lamp_0"]).await;
+    assert!(unknown.code == 1 && unknown.stderr.contains("apikey list"), "{}", unknown.stderr);
+    installation.run(&["apikey", "revoke", prefix]).await.ok();
     assert_eq!(send().await, 401);
     assert!(!daemon.output().contains(secret), "the key is in the log");
     daemon.terminate().await;
-    let listed = installation.run(&["account", "api-key", "list", ACCOUNT]).await.ok();
+    let listed = installation.run(&["apikey", "list"]).await.ok();
     assert!(listed.stdout.contains(prefix) && !listed.stdout.contains(secret), "{}", listed.stdout);
+    let deeds: Vec<String> = sqlx::query_scalar(
+        "select action || ' ' || subject || ' ' || split_part(actor, ' ', 1) from audit_log order by id",
+    )
+    .fetch_all(&mut sqlx::postgres::PgConnection::connect_with(&database).await.unwrap())
+    .await
+    .unwrap();
+    assert_eq!(deeds, [format!("apikey.add {prefix} command"), format!("apikey.revoke {prefix} command")]);
 }
