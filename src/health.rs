@@ -1,4 +1,4 @@
-//! One list of checks. `lamplighter doctor`, `/readyz` and the status page show the same one: what was found, and what to
+//! One list of checks. `lamplighter doctor`, `/readyz` and the dashboard show the same one: what was found, and what to
 //! do where it is not well.
 
 mod farewells;

@@ -69,7 +69,7 @@ pub mod explain;
 /// Tells services of the operator's own, by webhook.
 pub mod webhooks;
 
-/// The checks behind `doctor`, `/readyz` and the status page.
+/// The checks behind `doctor`, `/readyz` and the dashboard.
 pub mod health;
 
 /// Callbacks, links, pages, health, metrics.

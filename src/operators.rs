@@ -211,3 +211,36 @@ fn network(address: IpAddr) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> SecretString {
+        text.to_owned().into()
+    }
+
+    #[test]
+    fn a_password_is_kept_as_a_hash_that_only_it_fits() {
+        let hash = hash_password(&secret("four random words here")).unwrap();
+        assert!(hash.starts_with("$argon2id$"), "{hash}");
+        let fits = |password: &str, hash: &str| {
+            let hash = PasswordHash::new(hash).unwrap();
+            Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
+        };
+        assert!(fits("four random words here", &hash) && !fits("four random words her", &hash));
+        // What an unknown name is checked against costs as much as a real one, and fits nothing.
+        assert_eq!(PasswordHash::new(NOBODYS_HASH).unwrap().params, PasswordHash::new(&hash).unwrap().params);
+        assert!(!fits("", NOBODYS_HASH));
+        assert_eq!(hash_password(&secret("short")), Err(Unfit::Short));
+        assert_eq!(hash_password(&secret(&"x".repeat(2000))), Err(Unfit::Long));
+    }
+
+    #[test]
+    fn one_household_counts_as_one() {
+        let network = |text: &str| super::network(text.parse().unwrap());
+        assert_eq!(network("2001:db8:1:2:3::4"), network("2001:db8:1:2:ffff::1"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_eq!(network("::ffff:203.0.113.7"), "203.0.113.7");
+    }
+}

@@ -54,6 +54,9 @@ pub(super) enum Command {
     RevokeLinks {
         /// The account, by name or id
         account: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Make a link that opens the owner's own page, without a login
     PageLink {
@@ -98,7 +101,7 @@ impl Command {
                 add(conn, &account, json).await
             }
             Self::List { json } => list(conn, json).await,
-            Self::RevokeLinks { account } => revoke_links(conn, &account).await,
+            Self::RevokeLinks { account, json } => revoke_links(conn, &account, json).await,
             Self::PageLink { account, json } => page_link(conn, &account, &config, json).await,
             Self::Owner(options) => options.run(conn).await,
             Self::Settings { account, set, unset, json } => {
@@ -137,7 +140,7 @@ async fn add(conn: &mut sqlx::PgConnection, account: &Account, json: bool) -> an
     Ok(DONE)
 }
 
-async fn revoke_links(conn: &mut sqlx::PgConnection, name: &str) -> anyhow::Result<u8> {
+async fn revoke_links(conn: &mut sqlx::PgConnection, name: &str, json: bool) -> anyhow::Result<u8> {
     let (account, now) = (named(conn, name).await?, Clock::system().now());
     let mut tx = conn.begin().await?;
     accounts::revoke_links(&mut tx, account.id, now).await?;
@@ -149,6 +152,10 @@ async fn revoke_links(conn: &mut sqlx::PgConnection, name: &str) -> anyhow::Resu
     };
     audit_log::record(&mut tx, &super::actor::here(), &deed, now).await?;
     tx.commit().await?;
+    if json {
+        output::json(&json!({ "account": account.name, "revoked_until": now }))?;
+        return Ok(DONE);
+    }
     output::say(&format!("Every link that was made for {} until now is void, those in mails too.", account.name));
     output::say("Next: make a new one with `lamplighter connection link`, or wait: the next mail carries one.");
     Ok(DONE)

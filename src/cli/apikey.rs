@@ -35,6 +35,9 @@ pub(super) enum Command {
     Revoke {
         /// The key's first characters, as `list` shows them
         prefix: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -64,7 +67,7 @@ impl Command {
                 Self::Add(add) => add.run(conn, now).await?,
                 Self::List { json: true } => output::json(&api_keys::overview(conn).await?)?,
                 Self::List { json: false } => show(api_keys::overview(conn).await?, now),
-                Self::Revoke { prefix } => revoke(conn, prefix.trim(), now).await?,
+                Self::Revoke { prefix, json } => revoke(conn, prefix.trim(), json, now).await?,
             }
             Ok(DONE)
         })
@@ -116,7 +119,7 @@ impl Add {
     }
 }
 
-async fn revoke(conn: &mut PgConnection, prefix: &str, now: DateTime<Utc>) -> anyhow::Result<()> {
+async fn revoke(conn: &mut PgConnection, prefix: &str, json: bool, now: DateTime<Utc>) -> anyhow::Result<()> {
     let mut tx = conn.begin().await?;
     let Some(revoked) = api_keys::revoke(&mut tx, prefix, now).await? else {
         bail!("there is no key {prefix:?} that works: see `lamplighter apikey list`");
@@ -125,6 +128,9 @@ async fn revoke(conn: &mut PgConnection, prefix: &str, now: DateTime<Utc>) -> an
     let deed = Deed { action: "apikey.revoke", account_id: revoked.account_id, subject: prefix, detail };
     audit_log::record(&mut tx, &super::actor::here(), &deed, now).await?;
     tx.commit().await?;
+    if json {
+        return output::json(&json!({ "name": revoked.name, "prefix": prefix, "revoked_at": now }));
+    }
     output::say(&format!("Revoked key {prefix} ({}): it is refused from now on.", revoked.name));
     Ok(())
 }

@@ -89,7 +89,7 @@ impl Options {
         let mut supervisor = Supervisor::new(app.stopping.clone(), grace(config));
         app.background(&mut supervisor, listener, database);
         say("Lamplighter demo: the daemon itself, on a Postgres of its own, against a simulated Intuit and HubSpot.");
-        say(&format!("  status page  {}", config.web.public_url));
+        say(&format!("  dashboard    {}", config.web.public_url));
         say(&format!("  mailbox      {mailbox}"));
         say(&format!("  switches     {}\n", sandbox.http_url()));
         let stop = supervisor.stop_token();

@@ -37,7 +37,10 @@ pub(super) enum Command {
         #[arg(long, conflicts_with_all = ["password_file", "password_stdin"])]
         no_password: bool,
         #[command(flatten)]
-        password: Password,
+        password: PasswordSource,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// List who may come in
     List {
@@ -50,7 +53,10 @@ pub(super) enum Command {
         /// Who
         name: String,
         #[command(flatten)]
-        password: Password,
+        password: PasswordSource,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Change what somebody may do, at once
     Role {
@@ -59,21 +65,30 @@ pub(super) enum Command {
         /// What they may do from now on
         #[arg(value_enum)]
         role: Role,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// End all sessions of somebody
     SignOut {
         /// Who
         name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Let somebody in no more; the name stays in the audit log and cannot be given to another
     Remove {
         /// Who
         name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Password {
+pub(super) struct PasswordSource {
     /// Read the password from the first line of this file
     #[arg(long, value_name = "FILE", conflicts_with = "password_stdin")]
     password_file: Option<PathBuf>,
@@ -82,7 +97,7 @@ pub(super) struct Password {
     password_stdin: bool,
 }
 
-impl Password {
+impl PasswordSource {
     /// From where it is said to be, else asked for twice, unseen.
     fn read(&self) -> anyhow::Result<SecretString> {
         let mut text = String::new();
@@ -109,32 +124,32 @@ impl Password {
 impl Command {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<u8> {
         with_database(&config, async |conn| match self {
-            Self::Add { name, role, no_password, password } => {
+            Self::Add { name, role, no_password, password, json } => {
                 let password = if no_password { None } else { Some(password.read()?) };
-                add(conn, name.trim(), role, password, &config).await
+                add(conn, name.trim(), role, password, &config, json).await
             }
             Self::List { json } => list(conn, json).await,
-            Self::Password { name, password } => {
+            Self::Password { name, password, json } => {
                 let operator = named(conn, &name).await?;
                 let hash = hash_password(&password.read()?)?;
                 operators::set_password(conn, operator.id, &hash).await?;
-                told(conn, "operator.password", &operator, "has another password; all sessions are ended").await
+                told(conn, "operator.password", &operator, "has another password; all sessions are ended", json).await
             }
-            Self::Role { name, role } => {
+            Self::Role { name, role, json } => {
                 let operator = named(conn, &name).await?;
                 operators::set_role(conn, operator.id, role).await?;
-                told(conn, "operator.role", &operator, &format!("is {} now", role.as_str())).await
+                told(conn, "operator.role", &operator, &format!("is {} now", role.as_str()), json).await
             }
-            Self::SignOut { name } => {
+            Self::SignOut { name, json } => {
                 let operator = named(conn, &name).await?;
                 let ended = operators::end_sessions(conn, operator.id).await?;
                 let said = format!("is signed out: {} ended", words::count(ended, "session"));
-                told(conn, "operator.sign_out", &operator, &said).await
+                told(conn, "operator.sign_out", &operator, &said, json).await
             }
-            Self::Remove { name } => {
+            Self::Remove { name, json } => {
                 let operator = named(conn, &name).await?;
                 operators::remove(conn, operator.id, Clock::system().now()).await?;
-                told(conn, "operator.remove", &operator, "may come in no more; all sessions are ended").await
+                told(conn, "operator.remove", &operator, "may come in no more; all sessions are ended", json).await
             }
         })
         .await
@@ -147,6 +162,7 @@ async fn add(
     role: Role,
     password: Option<SecretString>,
     config: &Config,
+    json: bool,
 ) -> anyhow::Result<u8> {
     ensure!(!name.is_empty(), "an operator needs a name: write it as the first argument");
     let alone = password.is_none();
@@ -158,6 +174,10 @@ async fn add(
     }
     record(&mut tx, "operator.add", &operator).await?;
     tx.commit().await?;
+    if json {
+        output::json(&operator)?;
+        return Ok(DONE);
+    }
     output::say(&format!("{name} may come in, as {}.", role.as_str()));
     if alone && config.web.identity_header.is_none() {
         output::complain("Without a password, web.identity_header must name the header that the reverse proxy sets.");
@@ -187,9 +207,20 @@ async fn named(conn: &mut PgConnection, name: &str) -> anyhow::Result<Operator> 
     Ok(operators::find(conn, name.trim()).await?.with_context(missing)?.0)
 }
 
-async fn told(conn: &mut PgConnection, action: &str, operator: &Operator, said: &str) -> anyhow::Result<u8> {
+async fn told(
+    conn: &mut PgConnection,
+    action: &str,
+    operator: &Operator,
+    said: &str,
+    json: bool,
+) -> anyhow::Result<u8> {
     record(conn, action, operator).await?;
-    output::say(&format!("{} {said}.", operator.name));
+    let said = format!("{} {said}.", operator.name);
+    if json {
+        output::json(&json!({ "operator": operator.name, "action": action, "said": said }))?;
+    } else {
+        output::say(&said);
+    }
     Ok(DONE)
 }
 

@@ -55,6 +55,7 @@ pub(super) fn routes() -> Router<Web> {
         .route("/orders/{id}/retry", post(orders::retry))
         .route("/orders/{id}/skip", post(orders::skip))
         .route("/alerts", get(lists::alerts))
+        .route("/alerts/{id}", post(lists::steer))
         .route("/outages", get(lists::outages))
         .route("/ledger", get(lists::spends))
         .route("/audit", get(lists::audit))
@@ -120,19 +121,17 @@ pub(super) fn said(headers: &HeaderMap) -> (CookieJar, Option<(Tone, String)>) {
     (jar, said)
 }
 
-/// Off to a page that says what came of a deed.
-pub(super) fn done(to: &str, tone: Tone, words: &str) -> Response {
-    let words = crate::words::line(words, SAID_LENGTH);
-    let value = format!("{}{}", letter(tone), URL_SAFE_NO_PAD.encode(words));
-    let mut cookie = Cookie::new(SAID_COOKIE, value);
-    cookie.set_path("/");
-    cookie.set_http_only(true);
-    cookie.set_same_site(SameSite::Strict);
-    let mut reply = Redirect::to(to).into_response();
-    if let Ok(value) = cookie.to_string().parse() {
-        reply.headers_mut().append(header::SET_COOKIE, value);
+impl Web {
+    /// Off to a page that says what came of a deed.
+    pub(super) fn done(&self, to: &str, tone: Tone, words: &str) -> Response {
+        let words = crate::words::line(words, SAID_LENGTH);
+        let mut cookie = Cookie::new(SAID_COOKIE, format!("{}{}", letter(tone), URL_SAFE_NO_PAD.encode(words)));
+        cookie.set_path("/");
+        cookie.set_http_only(true);
+        cookie.set_secure(self.config.public_url.scheme() == "https");
+        cookie.set_same_site(SameSite::Strict);
+        (CookieJar::new().add(cookie), Redirect::to(to)).into_response()
     }
-    reply
 }
 
 fn letter(tone: Tone) -> char {

@@ -226,7 +226,7 @@ pub(super) async fn disconnect(
             (Tone::Warn, "Nothing was changed: we are busy with it. Try again in a minute.".to_owned())
         }
     };
-    Ok(dashboard::done(&format!("/owner/{token}"), tone, &said))
+    Ok(web.done(&format!("/owner/{token}"), tone, &said))
 }
 
 /// The account that a link opens, or the page that says why it opens none.

@@ -80,7 +80,7 @@ async fn fill(page: &mut StatusPage, conn: &mut PgConnection) -> Result<(), stor
     let recent = order_log::list(conn, &order_log::Filter::default(), None, ROWS).await?;
     page.orders = Listing::of(recent.into_iter().map(order_row).collect(), all_orders);
     page.spends = spends::recent(conn, ROWS).await?.into_iter().map(spend_row).collect::<Vec<_>>().into();
-    page.alerts = alert_rows(conn, ROWS).await?.into();
+    page.alerts = alert_rows(conn, ROWS, page.generated_at).await?.into();
     page.outages = outages::recent(conn, ROWS).await?.into_iter().map(outage_row).collect::<Vec<_>>().into();
     Ok(())
 }
@@ -200,7 +200,11 @@ pub(super) fn spend_row(row: spends::Spend) -> SpendRow {
     }
 }
 
-pub(super) async fn alert_rows(conn: &mut PgConnection, limit: i64) -> Result<Vec<AlertRow>, store::Error> {
+pub(super) async fn alert_rows(
+    conn: &mut PgConnection,
+    limit: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<AlertRow>, store::Error> {
     let recent = alerts::recent(conn, limit).await?;
     let ids: Vec<_> = recent.iter().map(|alert| alert.id).collect();
     let told = mails::standing(conn, &ids).await?;
@@ -218,7 +222,15 @@ pub(super) async fn alert_rows(conn: &mut PgConnection, limit: i64) -> Result<Ve
             let key = || alert.detail["key_id"].as_str().map(|id| format!("Vault key {id}"));
             let subject = alert.subject.or_else(|| alert.provider.map(|provider| provider.title().to_owned()));
             let subject = subject.or_else(key);
+            let until = alert.snoozed_until.filter(|until| *until > now);
+            let quiet = match (&alert.acknowledged_by, until) {
+                (_, Some(until)) => Some(format!("snoozed until {}", crate::words::instant(until))),
+                (Some(by), None) => Some(format!("acknowledged by {by}")),
+                (None, None) => None,
+            };
             AlertRow {
+                id: alert.id,
+                quiet,
                 title: title.to_owned(),
                 subject: subject.unwrap_or_default(),
                 audience: audience.to_owned(),

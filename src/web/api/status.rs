@@ -1,4 +1,4 @@
-//! Everything at one look, as the status page shows it.
+//! Everything at one look, as the overview shows it.
 
 use std::collections::BTreeMap;
 

@@ -17,7 +17,7 @@ use super::{
         pages::{Frame, Here, Shown as _, Tone},
         visitor::Acting,
     },
-    Desk, done,
+    Desk,
     orders::Nothing,
 };
 use crate::{
@@ -91,7 +91,7 @@ pub(in super::super) async fn add(
     State(web): State<Web>,
     Acting { actor, form }: Acting<New>,
 ) -> Result<Response, Error> {
-    let refused = |words: &str| Ok(done("/accounts", Tone::Bad, words));
+    let refused = |words: &str| Ok(web.done("/accounts", Tone::Bad, words));
     let Ok(owner_email) = form.owner_email.trim().parse::<lettre::Address>() else {
         return refused("Nothing was added: the owner's address is no mail address. Write it like ada@shop.example.");
     };
@@ -113,7 +113,7 @@ pub(in super::super) async fn add(
     let deed = Deed { action: "account.add", account_id: Some(account.id), subject: &account.name, detail: json!({}) };
     audit_log::record(&mut tx, &actor, &deed, now).await?;
     tx.commit().await?;
-    Ok(done(&format!("/accounts/{}", account.id), Tone::Good, "Added. Now connect both of its providers."))
+    Ok(web.done(&format!("/accounts/{}", account.id), Tone::Good, "Added. Now connect both of its providers."))
 }
 
 #[derive(Template)]
@@ -185,7 +185,7 @@ pub(in super::super) async fn connect(
         let (url, link) = web.links.make_owners(id, now);
         let until = words::instant(link.expires_at);
         let said = format!("Send this link to {}; until {until} it opens the owner's page: {url}", account.owner_email);
-        return Ok(done(&format!("/accounts/{id}"), Tone::Good, &said));
+        return Ok(web.done(&format!("/accounts/{id}"), Tone::Good, &said));
     }
     if form.how == "here" {
         return Ok(Redirect::to(url.as_str()).into_response());
@@ -193,7 +193,7 @@ pub(in super::super) async fn connect(
     let until = words::instant(link.expires_at);
     let said =
         format!("Send this link to {}; it works until {until}, for this and nothing else: {url}", account.owner_email);
-    Ok(done(&format!("/accounts/{id}"), Tone::Good, &said))
+    Ok(web.done(&format!("/accounts/{id}"), Tone::Good, &said))
 }
 
 /// Makes all links void that were made for an account so far.
@@ -211,7 +211,7 @@ pub(in super::super) async fn revoke_links(
     tx.commit().await?;
     let said =
         "Every link that was made for this account until now is void, those in mails too. The next mail has a new one.";
-    Ok(done(&format!("/accounts/{id}"), Tone::Good, said))
+    Ok(web.done(&format!("/accounts/{id}"), Tone::Good, said))
 }
 
 /// Days, both included.
@@ -230,13 +230,17 @@ pub(in super::super) async fn sync(
 ) -> Result<Response, Error> {
     let (to, now) = (format!("/accounts/{id}"), web.clock.now());
     let Some((from, until)) = range(&form, now) else {
-        return Ok(done(&to, Tone::Bad, "Nothing was read: write both days like 2026-01-31, the earlier one first."));
+        return Ok(web.done(
+            &to,
+            Tone::Bad,
+            "Nothing was read: write both days like 2026-01-31, the earlier one first.",
+        ));
     };
     let mut conn = web.pool.acquire().await?;
     let Some(account) = accounts::find(&mut conn, &id.to_string()).await? else { return Ok(not_found().await) };
     let all = connections::of_account(&mut conn, id).await?;
     let Some(portal) = all.into_iter().find(|one| one.provider == Provider::Hubspot) else {
-        return Ok(done(&to, Tone::Bad, "Nothing was read: HubSpot is not connected. Connect it first."));
+        return Ok(web.done(&to, Tone::Bad, "Nothing was read: HubSpot is not connected. Connect it first."));
     };
     let deed = Deed {
         action: "account.sync",
@@ -263,7 +267,7 @@ pub(in super::super) async fn sync(
         }
     });
     let said = "HubSpot is being read. New orders appear by themselves; what came of it stands below when it is done.";
-    Ok(done(&to, Tone::Good, said))
+    Ok(web.done(&to, Tone::Good, said))
 }
 
 fn range(dates: &Dates, now: DateTime<Utc>) -> Option<(DateTime<Utc>, DateTime<Utc>)> {

@@ -15,7 +15,7 @@ use super::{
         pages::{Frame, Here, Shown as _, TokenClock, Tone},
         visitor::Acting,
     },
-    Desk, done,
+    Desk,
     orders::Nothing,
 };
 use crate::{
@@ -180,7 +180,7 @@ pub(in super::super) async fn renew(
     let under_way = web.under_way.spawn(async move { keeper.renew_by_hand(id, haste, |_| ()).await });
     let Ok(renewal) = under_way.await else { return Ok(super::internal("a renewal ended early")) };
     let (tone, said) = renewed(&renewal?, dossier.provider);
-    Ok(done(&format!("/connections/{id}"), tone, &said))
+    Ok(web.done(&format!("/connections/{id}"), tone, &said))
 }
 
 fn renewed(renewal: &Renewal, provider: Provider) -> (Tone, String) {
@@ -259,7 +259,7 @@ pub(in super::super) async fn disconnect(
         Goodbye::Fenced => (Tone::Bad, FENCED.to_owned()),
         Goodbye::Busy(lease) => (Tone::Warn, format!("Nothing was done: {} works on its tokens.", lease.by)),
     };
-    Ok(done(&format!("/connections/{id}"), tone, &said))
+    Ok(web.done(&format!("/connections/{id}"), tone, &said))
 }
 
 /// Writes a deed down before it is done: what it sets off at the provider cannot be in its transaction.

@@ -1,24 +1,36 @@
-//! What is only looked at: alerts, outages, the token ledger, the audit log, the configuration.
+//! What is mostly looked at: alerts, outages, the token ledger, the audit log, the configuration.
 
 use askama::Template;
-use axum::{extract::Query, response::Response};
+use axum::{
+    extract::{Path, Query, State},
+    http::StatusCode,
+    response::Response,
+};
+use chrono::TimeDelta;
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::{
     super::{
-        Error,
-        pages::{AlertRow, Frame, Here, OutageRow, SpendRow},
-        status,
+        Error, Web,
+        pages::{AlertRow, Frame, Here, MessagePage, OutageRow, SpendRow, Tone},
+        show, status,
+        visitor::Acting,
     },
     Desk,
 };
-use crate::store::{
-    audit_log::{self, Entry},
-    outages, spends,
+use crate::{
+    alerts::by_hand,
+    store::{
+        audit_log::{self, Entry},
+        outages, spends,
+    },
 };
 
 /// Rows of one page.
 const ROWS: i64 = 100;
+/// How long an alert is snoozed from its page.
+const SNOOZE: TimeDelta = TimeDelta::days(1);
 
 #[derive(Template)]
 #[template(path = "dashboard/alerts.html")]
@@ -29,9 +41,37 @@ struct Alerts {
 
 /// What people were told.
 pub(in super::super) async fn alerts(desk: Desk) -> Result<Response, Error> {
-    let rows = status::alert_rows(&mut *desk.web.pool.acquire().await?, ROWS).await?;
+    let rows = status::alert_rows(&mut *desk.web.pool.acquire().await?, ROWS, desk.now()).await?;
     let page = Alerts { frame: desk.frame(Here::Alerts), rows };
     Ok(desk.show(&page))
+}
+
+/// What is to become of an alert.
+#[derive(Deserialize)]
+pub(in super::super) struct Wish {
+    wish: String,
+}
+
+/// Acknowledges, snoozes or resolves an alert.
+pub(in super::super) async fn steer(
+    State(web): State<Web>,
+    Path(id): Path<Uuid>,
+    Acting { actor, form }: Acting<Wish>,
+) -> Result<Response, Error> {
+    let (mut conn, now) = (web.pool.acquire().await?, web.clock.now());
+    let done_to = match form.wish.as_str() {
+        "acknowledge" => {
+            by_hand::acknowledge(&mut conn, id, &actor, now).await.map(|_| "Acknowledged: no more reminders.")
+        }
+        "snooze" => by_hand::snooze(&mut conn, id, now + SNOOZE, &actor, now).await.map(|_| "Snoozed for a day."),
+        "resolve" => by_hand::resolve(&mut conn, id, &actor, now).await.map(|_| "Resolved."),
+        _ => return Ok(show(StatusCode::BAD_REQUEST, &MessagePage::form_unread())),
+    };
+    match done_to {
+        Ok(said) => Ok(web.done("/alerts", Tone::Good, said)),
+        Err(by_hand::Refused::Store(error)) => Err(error.into()),
+        Err(refused) => Ok(web.done("/alerts", Tone::Warn, &format!("Nothing was changed: {refused}"))),
+    }
 }
 
 #[derive(Template)]

@@ -17,7 +17,7 @@ use super::{
         pages::{Frame, Here, Shown as _, Tone},
         visitor::Acting,
     },
-    Desk, done,
+    Desk,
 };
 use crate::{
     explain::{
@@ -194,7 +194,7 @@ pub(in super::super) async fn retry(
         ),
         _ => (Tone::Good, "Back in the queue, at its old place.".to_owned()),
     };
-    Ok(done(&format!("/orders/{id}"), tone, &said))
+    Ok(web.done(&format!("/orders/{id}"), tone, &said))
 }
 
 /// Puts all parked orders back that a list shows.
@@ -214,7 +214,7 @@ pub(in super::super) async fn retry_matching(
     let back = put_back(&web, &actor, &ids).await?;
     let more = if ids.len() == MOST_PUT_BACK { " There may be more: press again." } else { "" };
     let said = format!("{} back in the queue.{more}", words::count(back.len() as u64, "order"));
-    Ok(done(&format!("/orders?{}", asked.query("")), Tone::Good, &said))
+    Ok(web.done(&format!("/orders?{}", asked.query("")), Tone::Good, &said))
 }
 
 async fn put_back(web: &Web, actor: &Actor, ids: &[Uuid]) -> Result<Vec<PutBack>, Error> {
@@ -256,7 +256,7 @@ pub(in super::super) async fn skip(
     let (to, now) = (format!("/orders/{id}"), web.clock.now());
     let reason = words::line(&form.reason, 300);
     if reason.is_empty() {
-        return Ok(done(&to, Tone::Bad, "Nothing was changed: say why the order is not to be posted."));
+        return Ok(web.done(&to, Tone::Bad, "Nothing was changed: say why the order is not to be posted."));
     }
     let mut conn = web.pool.acquire().await?;
     let Some(facts) = explain::gather(&mut conn, id, now).await? else { return Ok(not_found().await) };
@@ -271,7 +271,7 @@ pub(in super::super) async fn skip(
     }
     tx.commit().await?;
     let (tone, said) = said(&outcome, now);
-    Ok(done(&to, tone, &said))
+    Ok(web.done(&to, tone, &said))
 }
 
 fn said(outcome: &Skip, now: DateTime<Utc>) -> (Tone, String) {

@@ -47,7 +47,7 @@ impl MessagePage {
         Self::new(Tone::Warn, "Not found", "There is nothing here")
             .says("The address leads to no page. It may be mistyped, or what it showed is gone.")
             .asks("If you came from a mail, press the button in the mail itself or copy the whole address.")
-            .asks("If you run this integration, its status page is the way back in.")
+            .asks("If you run this integration, the dashboard is the way back in.")
     }
 
     /// A form came from nobody in particular.

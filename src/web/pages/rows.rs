@@ -1,4 +1,4 @@
-//! The rows of the status page, as plain values. Who fills them decides their order: what needs attention first.
+//! The rows of the overview, as plain values. Who fills them decides their order: what needs attention first.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -304,6 +304,10 @@ pub struct SpendRow {
 /// One thing a person was told.
 #[derive(Clone, Debug)]
 pub struct AlertRow {
+    /// Our id of it.
+    pub id: Uuid,
+    /// Whether it is acknowledged or snoozed: by whom or until when.
+    pub quiet: Option<String>,
     /// What.
     pub title: String,
     /// About whom.

@@ -125,6 +125,8 @@ fn check(id: &'static str, state: State, message: &str, remedy: Option<&str>) ->
 fn alerts() -> Vec<AlertRow> {
     vec![
         AlertRow {
+            id: Uuid::nil(),
+            quiet: None,
             title: "Connection lapsed".to_owned(),
             subject: "Harbor Books, QuickBooks".to_owned(),
             audience: "owner".to_owned(),
@@ -133,6 +135,8 @@ fn alerts() -> Vec<AlertRow> {
             mail: "1 sent 2 h ago".to_owned(),
         },
         AlertRow {
+            id: Uuid::nil(),
+            quiet: None,
             title: "Setup fault".to_owned(),
             subject: "HubSpot, BAD_CLIENT_SECRET".to_owned(),
             audience: "operator".to_owned(),

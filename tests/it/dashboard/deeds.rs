@@ -153,3 +153,75 @@ async fn days_are_read_again_from_an_account_s_page() {
     assert_eq!(app.count("select count(*) from orders").await, 1);
     assert!(browser.get(&at).await.body.contains("&#34;new&#34;:1"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_is_acknowledged_and_refuses_what_cannot_be() {
+    let (app, _) = TestApp::connected().await;
+    app.sandbox.revoke(Provider::Quickbooks, REALM);
+    app.advance(crate::harness::minutes(45));
+    app.app.keeper.round().await.unwrap();
+    app.mails(1).await;
+    let id = app.id("select id from alerts").await;
+    let (browser, at) = (app.browser("ada", Role::Operator).await, format!("/alerts/{id}"));
+    let noted = browser.submit("/alerts", &at, &[("wish", "acknowledge")]).await;
+    assert!(noted.body.contains("acknowledged by operator ada"), "{}", noted.body);
+    let snoozed = browser.submit("/alerts", &at, &[("wish", "snooze")]).await;
+    assert!(snoozed.body.contains("snoozed until"), "{}", snoozed.body);
+    let odd = browser.submit("/alerts", &at, &[("wish", "sing")]).await;
+    assert_eq!(odd.status, StatusCode::BAD_REQUEST);
+    let over = browser.submit("/alerts", &at, &[("wish", "resolve")]).await;
+    assert!(over.body.contains("Resolved.") || over.body.contains("Nothing was changed"), "{}", over.body);
+    assert!(app.count("select count(*) from audit_log where action like 'alert.%'").await >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_sees_what_is_wrong_and_repairs_or_ends_it_from_the_link_alone() {
+    let (app, account) = TestApp::connected().await;
+    app.sandbox.place_order(HUB, order("1001", 100));
+    app.rounds().await;
+    app.sandbox.revoke(Provider::Quickbooks, REALM);
+    app.advance(crate::harness::minutes(45));
+    app.app.keeper.round().await.unwrap();
+    app.mails(1).await;
+    let open = async |link: &url::Url| crate::pages::ask(reqwest::Method::GET, link, &[]).await;
+    let link = app.app.links.make_owners(account.id, app.clock.now()).0;
+    let page = open(&link).await;
+    for said in [
+        "QuickBooks needs you",
+        "QuickBooks no longer lets us in",
+        "1 order came in, of which 1 is",
+        "Disconnect HubSpot",
+    ] {
+        assert!(page.body.contains(said), "{said}: {}", page.body);
+    }
+    assert!(!page.body.contains("<script"), "{}", page.body);
+    // Nothing of another account is there for this link.
+    let other = app.account("Tidewater").await;
+    let others = app.app.links.make_owners(other.id, app.clock.now()).0;
+    let hubspot = app.id("select id from connections where provider = 'hubspot'").await.to_string();
+    let stranger = format!("{}/disconnect", others.path());
+    let refused = super::post(&app, &stranger, &[("connection", &hubspot)], &[]).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND);
+    assert_eq!(app.connection(Provider::Hubspot).await.status.as_str(), "connected");
+    let again = page.button();
+    app.sandbox.choose(Provider::Quickbooks, REALM);
+    assert!(app.visitor.open(&again).await.unwrap().body.contains("QuickBooks is connected"));
+    assert!(open(&link).await.body.contains("Everything works"));
+    let ended = super::post(&app, &format!("{}/disconnect", link.path()), &[("connection", &hubspot)], &[]).await;
+    assert_eq!(ended.status, StatusCode::SEE_OTHER);
+    assert!(open(&link).await.body.contains("Not everything is connected"));
+    assert_eq!(app.count("select count(*) from audit_log where actor = 'owner'").await, 1);
+    // Links end in time, when they are revoked, and when something in them is changed.
+    app.advance(crate::harness::minutes(1));
+    lamplighter::store::accounts::revoke_links(&mut *app.conn().await, account.id, app.clock.now()).await.unwrap();
+    assert_eq!(open(&link).await.status, StatusCode::GONE);
+    assert_eq!(open(&again).await.status, StatusCode::GONE, "a reconnect link too");
+    app.advance(crate::harness::minutes(1));
+    let fresh = app.app.links.make_owners(account.id, app.clock.now()).0;
+    assert_eq!(open(&fresh).await.status, StatusCode::OK);
+    app.advance(crate::harness::minutes(8 * 24 * 60));
+    assert_eq!(open(&fresh).await.status, StatusCode::GONE);
+    assert_eq!(open(&app.url("/owner/nonsense")).await.status, StatusCode::NOT_FOUND);
+    app.app.outbox.round().await.unwrap();
+    app.mails(app.sandbox.mails().len()).await;
+}

@@ -57,7 +57,7 @@ impl Case<'_> {
             effort: ONE_LINK,
             happened: vec![
                 format!("{title} has withdrawn the permission that you gave us for “{company}”. {usual}"),
-                "If it was done on purpose, you can leave this mail alone.".to_owned(),
+                "If it was done on purpose, there is nothing to do.".to_owned(),
             ],
             steps: vec![self.press(), self.choose_and_agree()],
         }

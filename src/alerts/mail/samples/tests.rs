@@ -77,6 +77,8 @@ fn subjects_tell_mails_apart() {
     Action needed: 2 orders of Harbor Books wait for a change in QuickBooks
     Reminder: 2 orders of Harbor Books wait for a change in QuickBooks now
     All clear: no order of Harbor Books waits for a change in QuickBooks
+    Lamplighter: erp.operator.example does not take its webhooks
+    Lamplighter: erp.operator.example takes its webhooks again
     Lamplighter test mail from lamp-1
     ");
 }
