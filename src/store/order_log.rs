@@ -118,9 +118,10 @@ pub struct Filter {
     pub code: Option<String>,
 }
 
-/// The list with one way of finding its orders; every way keeps all conditions.
+/// The list with one way of finding its orders; every way keeps all conditions. `$arrival` is whose times of arrival it
+/// follows, so that an index of that table brings the rows in their order.
 macro_rules! page {
-    ($conn:expr, $filter:expr, $before:expr, $limit:expr, $from:tt, $ways:tt, $order:tt, [$($more:expr),*]) => {{
+    ($conn:expr, $filter:expr, $before:expr, $limit:expr, $from:tt, $arrival:tt, $ways:tt, [$($more:expr),*]) => {{
         let (filter, before): (&Filter, Option<Cursor>) = ($filter, $before);
         let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
         sqlx::query_as!(
@@ -139,10 +140,17 @@ macro_rules! page {
                  and ($4::timestamptz is null or o.received_at < $4)
                  and ($5::text is null or lower(o.document_number) collate "C" = lower($5))
                  and ($6::text is null or last.code = $6)
-                 and ($7::timestamptz is null or (o.received_at, o.position) < ($7, $8::bigint))"#
+                 and ($7::timestamptz is null or ("#
+                + $arrival
+                + ".received_at, "
+                + $arrival
+                + ".position) < ($7, $8::bigint))"
                 + $ways
-                + $order
-                + " limit $9",
+                + " order by "
+                + $arrival
+                + ".received_at desc, "
+                + $arrival
+                + ".position desc limit $9",
             statuses as _,
             filter.account_id,
             filter.since,
@@ -181,6 +189,7 @@ pub async fn list(
             before,
             limit,
             "orders o",
+            "o",
             r#" and o.id in (
                 select n.id from orders n
                 where lower(n.name) collate "C" >= lower($10) and lower(n.name) collate "C" < lower($10) || $11
@@ -199,7 +208,6 @@ pub async fn list(
                         from sources p where p.source_id is not null
                     ) select source_id from sources) s
                 join orders e on e.source_id = s.source_id and e.external_id = $10)"#,
-            " order by o.received_at desc, o.position desc",
             [text, LAST]
         ),
         // A code is rare: its attempts lead to its orders, and the condition above keeps those whose last one it was.
@@ -209,8 +217,8 @@ pub async fn list(
             before,
             limit,
             "orders o",
+            "o",
             " and o.id in (select c.order_id from order_attempts c where c.code = $10)",
-            " order by o.received_at desc, o.position desc",
             [code]
         ),
         // Those that are not posted stand together, by status.
@@ -221,13 +229,11 @@ pub async fn list(
                 before,
                 limit,
                 "unposted u join orders o on o.id = u.order_id",
-                " and u.status = $10 and ($7::timestamptz is null or (u.received_at, u.position) < ($7, $8::bigint))",
-                " order by u.received_at desc, u.position desc",
+                "u",
+                " and u.status = $10",
                 [only.as_str()]
             ),
-            _ => {
-                page!(conn, filter, before, limit, "orders o", "", " order by o.received_at desc, o.position desc", [])
-            }
+            _ => page!(conn, filter, before, limit, "orders o", "o", "", []),
         },
     };
     tx.commit().await?;

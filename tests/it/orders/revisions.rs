@@ -4,9 +4,13 @@ use chrono::NaiveDate;
 use lamplighter::{
     provider::Provider::Hubspot,
     sandbox::{NewLine, NewOrder, Outage},
-    store::orders::Status::{Parked, Posted, Queued, Superseded},
+    store::orders::{
+        self,
+        Status::{Parked, Posted, Queued, Superseded},
+    },
 };
 use rust_decimal::Decimal;
+use sqlx::Connection as _;
 use uuid::Uuid;
 
 use super::{AS_BEFORE, DEARER, totals};
@@ -179,4 +183,47 @@ async fn an_order_of_a_closed_period_is_posted_after_its_date_was_changed() {
     app.later().await;
     assert_eq!(app.statuses(&id).await, [Superseded, Posted]);
     assert_eq!(app.sandbox.documents(REALM)[0].raw["TxnDate"], "2021-01-02");
+}
+
+/// On a table that nobody has looked at yet, a join over the orders of a source looks cheap to the planner.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_costs_what_comes_in_and_not_what_is_stored() {
+    const PAGE: u128 = 50;
+    let (app, account) = TestApp::connected().await;
+    app.execute("alter table orders set (autovacuum_enabled = false)").await;
+    let source: Uuid = sqlx::query_scalar("select id from sources").fetch_one(&app.app.pool).await.unwrap();
+    let mut conn = app.conn().await;
+    let mut read = 0;
+    // The last page is the first one again, changed since.
+    for page in (0..40_u128).chain([0]) {
+        let now = app.advance(minutes(1));
+        let orders: Vec<_> = (page * PAGE..(page + 1) * PAGE)
+            .map(|n| orders::NewOrder {
+                id: Uuid::now_v7(),
+                external_id: n.to_string(),
+                revision: n.to_string(),
+                name: n.to_string(),
+                total: None,
+                currency: None,
+                content: serde_json::json!({}),
+                modified_at: now,
+                request_id: Uuid::from_u128(n),
+                document_number: format!("HS-{n}"),
+            })
+            .collect();
+        let mut tx = conn.begin().await.unwrap();
+        let before = rows_read(&mut tx).await;
+        orders::receive(&mut tx, account.id, source, &orders, now).await.unwrap();
+        read = rows_read(&mut tx).await - before;
+        tx.commit().await.unwrap();
+    }
+    assert_eq!(app.count("select count(*) from orders").await, 2_000);
+    assert!(read < 1_000, "{read} rows were read for 50 orders");
+}
+
+/// Rows of orders that this connection has read and not yet reported.
+async fn rows_read(conn: &mut sqlx::PgConnection) -> i64 {
+    let sql = "select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::bigint from pg_stat_xact_user_tables
+               where relname = 'orders'";
+    sqlx::query_scalar(sql).fetch_one(conn).await.unwrap()
 }
