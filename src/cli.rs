@@ -132,12 +132,20 @@ enum Command {
     Simulate(simulate::Options),
 }
 
+/// A stack of the size that a main thread has: of memory only what is used is taken, and a build that does not optimise
+/// uses more than the 2 MiB that a worker has by default.
+const STACK: usize = 8 * 1024 * 1024;
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build()
+}
+
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     let arguments = Arguments::from_arg_matches(&documented().get_matches()).unwrap_or_else(|wrong| wrong.exit());
     // reqwest and lettre take whatever TLS provider is installed; a second installation is refused and changes nothing.
     drop(rustls::crypto::ring::default_provider().install_default());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(cause) => {
             complain(&format!("the runtime cannot be started: {cause}"));

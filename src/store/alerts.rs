@@ -127,8 +127,9 @@ pub async fn open(conn: &mut PgConnection, alert: &NewAlert<'_>, now: DateTime<U
     Ok(opened == 1)
 }
 
-/// Resolves an incident and queues the all-clear to whoever was to be told; a first mail that was not sent yet is
-/// dropped, because it would ask for what is done already. `false` when no alert is open.
+/// Resolves an incident. A first mail that was not sent yet is dropped, because it would ask for what is done already; the
+/// all-clear is queued to whoever was told, or may have been: a mail that was tried may have arrived whatever became of the
+/// try. `false` when no alert is open.
 ///
 /// # Errors
 /// Database trouble.
@@ -144,7 +145,8 @@ pub async fn resolve(
                update alerts set resolved_at = $2, detail = detail || $3
                where incident = $1 and resolved_at is null returning id
            ), told as (
-               select m.alert_id, m.recipient from mails m join resolved r on r.id = m.alert_id where m.step = 'opened'
+               select m.alert_id, m.recipient from mails m join resolved r on r.id = m.alert_id
+               where m.step = 'opened' and m.attempts > 0
            ), dropped as (
                delete from mails m using resolved r
                where m.alert_id = r.id and m.step = 'opened' and m.sent_at is null

@@ -27,7 +27,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
+    extract::Request,
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
@@ -35,7 +35,7 @@ use axum::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::{
-    router::{OpenApiRouter, UtoipaMethodRouterExt as _},
+    router::OpenApiRouter,
     routes,
 };
 
@@ -77,7 +77,6 @@ pub(super) fn router() -> Router<Web> {
         .route("/api/v1/", any(unknown))
         .route("/api/v1/{*rest}", any(unknown))
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(asked::LONGEST_BODY))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::internal("a handler panicked").into_response()
         }))
@@ -85,7 +84,6 @@ pub(super) fn router() -> Router<Web> {
 }
 
 fn routes() -> OpenApiRouter<Web> {
-    let longer = DefaultBodyLimit::max(incoming::LONGEST_BODY);
     OpenApiRouter::with_openapi(document::base())
         .routes(routes!(status::get_status))
         .routes(routes!(accounts::list_accounts, accounts::add_account))
@@ -98,7 +96,7 @@ fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(connections::probe_connection))
         .routes(routes!(connections::disconnect_connection))
         .routes(routes!(tokens::fetch_access_token))
-        .routes(routes!(incoming::send_orders).layer(longer))
+        .routes(routes!(incoming::send_orders))
         .routes(routes!(orders::list_orders))
         .routes(routes!(orders::retry_orders))
         .routes(routes!(orders::get_order))

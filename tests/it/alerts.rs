@@ -56,12 +56,22 @@ async fn any_number_of_daemons_send_a_mail_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mail_that_was_overtaken_by_the_reconnect_is_not_sent_but_the_all_clear_is() {
+async fn a_mail_that_was_overtaken_by_the_reconnect_is_not_sent_and_needs_no_all_clear() {
     let (app, account) = lapsed().await;
+    app.connect(&account, Provider::Quickbooks, REALM).await;
+    app.mails(0).await;
+    assert_eq!(app.connection(Provider::Quickbooks).await.status, Status::Connected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_was_tried_may_have_arrived_and_is_followed_by_the_all_clear() {
+    let (app, account) = lapsed().await;
+    app.sandbox.refuse_mail(Some(451));
+    assert_eq!(app.app.outbox.round().await.unwrap().failed, 1);
+    app.sandbox.refuse_mail(None);
     app.connect(&account, Provider::Quickbooks, REALM).await;
     let mails = app.mails(1).await;
     assert!(mails[0].subject.contains("All clear"), "{}", mails[0].subject);
-    assert_eq!(app.connection(Provider::Quickbooks).await.status, Status::Connected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -235,12 +235,13 @@ async fn a_lapsed_other_provider_is_offered_too() {
     app.advance(minutes(25));
     app.app.keeper.round().await.unwrap();
     assert_eq!(app.connection(Provider::Hubspot).await.status, Status::Lapsed);
+    app.mails(1).await;
     let page = begin(&app, &account, Provider::Quickbooks, REALM).await.deliver().await;
     assert!(page.body.contains("Connect HubSpot"), "{}", page.body);
     app.sandbox.choose(Provider::Hubspot, HUB);
     app.visitor.open(&page.button()).await.unwrap();
     assert_eq!(app.connection(Provider::Hubspot).await.status, Status::Connected);
-    app.mails(1).await;
+    app.mails(2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

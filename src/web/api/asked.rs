@@ -1,10 +1,10 @@
 //! What is asked: path, query and body, each read strictly, so that a typo is an answer and not a silence.
 
 use axum::{
-    body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{StatusCode, request::Parts},
+    http::request::Parts,
 };
+use futures_util::StreamExt as _;
 use serde::{
     Deserialize,
     de::{DeserializeOwned, IntoDeserializer as _, value::Error as ValueError},
@@ -16,6 +16,9 @@ use crate::web::Web;
 
 /// The longest body but of orders.
 pub(super) const LONGEST_BODY: usize = 64 * 1024;
+
+/// How much of a body that is too long is read before the connection is closed over it.
+const LONGEST_READ: usize = 16 * 1024 * 1024;
 
 /// The query.
 pub(super) struct Query<T>(pub(super) T);
@@ -76,13 +79,24 @@ pub(super) fn unreadable(detail: impl Into<String>) -> Problem {
     Problem::new(Kind::Body, detail, "send JSON as GET /api/v1 describes it; nothing was done")
 }
 
-/// A body as text; `longest` is what the route allows.
+/// A body as text; `longest` is what the route allows. Of one that is longer the rest is read and forgotten, within reason:
+/// whoever is still sending when the connection is closed sees a broken pipe and not the refusal.
 pub(super) async fn text(request: Request, longest: usize) -> Result<String, Problem> {
-    let bytes = Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(longest),
-        _ => unreadable("the body did not arrive whole"),
-    })?;
-    String::from_utf8(bytes.into()).map_err(|_| unreadable("the body is not UTF-8"))
+    let mut chunks = request.into_body().into_data_stream();
+    let (mut bytes, mut length) = (Vec::new(), 0_usize);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| unreadable("the body did not arrive whole"))?;
+        length += chunk.len();
+        match length {
+            _ if length <= longest => bytes.extend_from_slice(&chunk),
+            _ if length <= LONGEST_READ => bytes = Vec::new(),
+            _ => break,
+        }
+    }
+    if length > longest {
+        return Err(too_large(longest));
+    }
+    String::from_utf8(bytes).map_err(|_| unreadable("the body is not UTF-8"))
 }
 
 fn too_large(longest: usize) -> Problem {

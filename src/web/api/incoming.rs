@@ -27,7 +27,7 @@ use crate::{
 /// The most orders of one request.
 pub(super) const MOST_ORDERS: usize = 500;
 /// The longest body.
-pub(super) const LONGEST_BODY: usize = 8 * 1024 * 1024;
+const LONGEST_BODY: usize = 8 * 1024 * 1024;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

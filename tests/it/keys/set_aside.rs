@@ -91,14 +91,14 @@ async fn a_reconnect_heals_what_is_damaged() {
     app.execute("update tokens set refresh_sealed = access_sealed").await;
     app.advance(minutes(40));
     assert_eq!(app.app.keeper.round().await.unwrap().set_aside, 2);
+    app.mails(1).await;
     for (provider, company) in [(Provider::Quickbooks, REALM), (Provider::Hubspot, HUB)] {
         assert_eq!(app.connection(provider).await.status, Status::Connected, "the owner is not bothered");
         app.connect(&account, provider, company).await;
     }
     assert_eq!(app.app.keys.tend().await.unwrap().resolved, 1);
-    // The first mail had not gone out and is of no use any more.
-    let mails = app.mails(1).await;
-    assert!(mails[0].subject.contains("No stored token is damaged"), "{}", mails[0].subject);
+    let mails = app.mails(2).await;
+    assert!(mails[1].subject.contains("No stored token is damaged"), "{}", mails[1].subject);
 }
 
 #[tokio::test(flavor = "multi_thread")]
