@@ -34,10 +34,7 @@ use axum::{
     routing::{any, get},
 };
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa_axum::{
-    router::OpenApiRouter,
-    routes,
-};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
     problem::{Kind, MEDIA_TYPE, Problem},
