@@ -118,6 +118,14 @@ pub struct Overview {
     pub waiting_orders: i64,
 }
 
+/// Whether there is any.
+///
+/// # Errors
+/// Database trouble.
+pub async fn any(conn: &mut PgConnection) -> Result<bool, Error> {
+    Ok(sqlx::query_scalar!(r#"select exists (select from accounts) as "any!""#).fetch_one(conn).await?)
+}
+
 /// Accounts for people, by name, at most `limit`; and how many there are.
 ///
 /// # Errors

@@ -119,7 +119,7 @@ pub struct Filter {
 }
 
 /// The list with one way of finding its orders; every way keeps all conditions. `$arrival` is whose times of arrival it
-/// follows, so that an index of that table brings the rows in their order.
+/// and status it follows, so that an index of that table brings the rows in their order.
 macro_rules! page {
     ($conn:expr, $filter:expr, $before:expr, $limit:expr, $from:tt, $arrival:tt, $ways:tt, [$($more:expr),*]) => {{
         let (filter, before): (&Filter, Option<Cursor>) = ($filter, $before);
@@ -134,7 +134,9 @@ macro_rules! page {
                 + r#" join accounts a on a.id = o.account_id
                left join lateral (
                    select t.code from order_attempts t where t.order_id = o.id order by t.id desc limit 1) last on true
-               where (cardinality($1::text[]) = 0 or o.status = any($1))
+               where (cardinality($1::text[]) = 0 or "#
+                + $arrival
+                + r#".status = any($1))
                  and ($2::uuid is null or o.account_id = $2)
                  and ($3::timestamptz is null or o.received_at >= $3)
                  and ($4::timestamptz is null or o.received_at < $4)
@@ -210,7 +212,8 @@ pub async fn list(
                 join orders e on e.source_id = s.source_id and e.external_id = $10)"#,
             [text, LAST]
         ),
-        // A code is rare: its attempts lead to its orders, and the condition above keeps those whose last one it was.
+        // A code is rare: its attempts lead to its orders, and the condition above keeps those whose last one it was. As an
+        // array they are looked up one by one: joined, they would be looked for in everything, the latest first.
         (None, Some(code)) => page!(
             conn,
             filter,
@@ -218,7 +221,7 @@ pub async fn list(
             limit,
             "orders o",
             "o",
-            " and o.id in (select c.order_id from order_attempts c where c.code = $10)",
+            " and o.id = any(array(select c.order_id from order_attempts c where c.code = $10))",
             [code]
         ),
         // Those that are not posted stand together, by status.
@@ -251,17 +254,6 @@ pub async fn count_unsettled(conn: &mut PgConnection) -> Result<Vec<(Status, i64
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.status, row.count)).collect())
-}
-
-/// How many orders have which status. Counts every row: for a person's page, not for a probe.
-///
-/// # Errors
-/// Database trouble.
-pub async fn count_by_status(conn: &mut PgConnection) -> Result<Vec<(Status, i64)>, Error> {
-    let rows = sqlx::query!(r#"select status as "status: Status", count(*) as "count!" from orders group by status"#)
-        .fetch_all(conn)
-        .await?;
     Ok(rows.into_iter().map(|row| (row.status, row.count)).collect())
 }
 

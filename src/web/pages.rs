@@ -16,8 +16,8 @@ pub use frame::{Bar, Chart, Frame, Here, When};
 pub use message::MessagePage;
 pub(super) use rows::Shown;
 pub use rows::{
-    AccountRow, AlertRow, ConnectionCounts, ConnectionRow, Listing, OrderRow, OutageRow, ParkedRow, ProviderRow,
-    SpendRow, TokenClock,
+    AlertRow, ConnectionCounts, ConnectionRow, Listing, OrderRow, OutageRow, ParkedRow, ProviderRow, SpendRow,
+    TokenClock,
 };
 pub use status::StatusPage;
 

@@ -8,8 +8,8 @@ use super::{
     Error,
     dashboard::Desk,
     pages::{
-        AccountRow, AlertRow, ConnectionCounts, ConnectionRow, Here, Listing, OrderRow, OutageRow, ParkedRow,
-        ProviderRow, SpendRow, StatusPage, TokenClock, Tone,
+        AlertRow, ConnectionCounts, ConnectionRow, Here, Listing, OrderRow, OutageRow, ParkedRow, ProviderRow,
+        SpendRow, StatusPage, TokenClock, Tone,
     },
 };
 use crate::{
@@ -22,7 +22,8 @@ use crate::{
     },
 };
 
-const ROWS: i64 = 25;
+/// Of each kind: each has a page of its own, and whoever looks here wants to know where to look.
+const ROWS: i64 = 10;
 const REFRESH_SECONDS: u32 = 10;
 
 /// Shows it.
@@ -36,14 +37,13 @@ pub(super) async fn page(desk: Desk) -> Result<Response, Error> {
         checks,
         connection_counts: ConnectionCounts::default(),
         connections: Listing::default(),
-        accounts: Listing::default(),
-        orders_by_status: Vec::new(),
+        has_accounts: false,
+        unsettled: Vec::new(),
         parked: Listing::default(),
         providers: Vec::new(),
-        orders: Listing::default(),
-        spends: Listing::default(),
-        alerts: Listing::default(),
-        outages: Listing::default(),
+        orders: Vec::new(),
+        alerts: Vec::new(),
+        outages: Vec::new(),
         charts: web.trends.charts(&web.pool, desk.now()).await?,
         frame: desk.frame(Here::Overview),
     };
@@ -63,25 +63,22 @@ async fn fill(page: &mut StatusPage, conn: &mut PgConnection) -> Result<(), stor
     let all_connections = counts.iter().map(|(_, _, n)| n.unsigned_abs()).sum();
     let overview = connections::overview(conn, ROWS).await?;
     page.connections = Listing::of(overview.iter().map(connection_row).collect(), all_connections);
-    let (rows, total) = accounts::overview(conn, ROWS).await?;
-    page.accounts = Listing::of(rows.into_iter().map(account_row).collect(), total);
-    let by_status = order_log::count_by_status(conn).await?;
-    let all_orders = by_status.iter().map(|(_, n)| n.unsigned_abs()).sum();
-    page.orders_by_status =
-        by_status.iter().map(|(status, n)| (status.as_str().to_owned(), n.unsigned_abs())).collect();
+    page.has_accounts = all_connections > 0 || accounts::any(conn).await?;
+    let unsettled = order_log::count_unsettled(conn).await?;
+    page.unsettled = unsettled.iter().map(|(status, n)| (status.as_str().to_owned(), n.unsigned_abs())).collect();
     let parked = order_log::Filter { statuses: vec![orders::Status::Parked], ..order_log::Filter::default() };
     let parked_in_all =
-        by_status.iter().filter(|(status, _)| *status == orders::Status::Parked).map(|(_, n)| n.unsigned_abs());
+        unsettled.iter().filter(|(status, _)| *status == orders::Status::Parked).map(|(_, n)| n.unsigned_abs());
     let rows = order_log::list(conn, &parked, None, ROWS).await?;
     page.parked = Listing::of(rows.into_iter().map(parked_row).collect(), parked_in_all.sum());
     let used: Vec<Provider> =
         Provider::ALL.into_iter().filter(|p| counts.iter().any(|(used, _, _)| used == p)).collect();
     page.providers = outages::standing(conn, &used).await?.into_iter().map(provider_row).collect();
     let recent = order_log::list(conn, &order_log::Filter::default(), None, ROWS).await?;
-    page.orders = Listing::of(recent.into_iter().map(order_row).collect(), all_orders);
-    page.spends = spends::recent(conn, ROWS).await?.into_iter().map(spend_row).collect::<Vec<_>>().into();
-    page.alerts = alert_rows(conn, ROWS, page.generated_at).await?.into();
-    page.outages = outages::recent(conn, ROWS).await?.into_iter().map(outage_row).collect::<Vec<_>>().into();
+    page.orders = recent.into_iter().map(order_row).collect();
+    page.alerts = alert_rows(conn, ROWS, page.generated_at).await?;
+    let open = outages::recent(conn, ROWS).await?.into_iter().filter(|outage| outage.closed_at.is_none());
+    page.outages = open.map(outage_row).collect();
     Ok(())
 }
 
@@ -114,18 +111,6 @@ fn connection_row(row: &connections::Overview) -> ConnectionRow {
         generation: row.generation,
         renew_at: row.renew_at,
         verified_at: row.verified_at,
-    }
-}
-
-fn account_row(row: accounts::Overview) -> AccountRow {
-    AccountRow {
-        id: row.id,
-        name: row.name,
-        owner_name: row.owner_name,
-        owner_email: row.owner_email,
-        connections: row.connections,
-        open_orders: row.waiting_orders.unsigned_abs(),
-        created_at: row.created_at,
     }
 }
 

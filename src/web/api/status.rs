@@ -34,7 +34,7 @@ pub(super) struct Status {
     checks: Vec<Check>,
     /// How many connections have which status, by provider.
     connections: BTreeMap<String, BTreeMap<String, i64>>,
-    /// How many orders have which status.
+    /// How many orders are queued, and how many are parked; a status that none has is left out.
     orders: BTreeMap<String, i64>,
     /// How the halves of the providers in use stand, as we see them.
     providers: Vec<Standing>,
@@ -54,7 +54,7 @@ pub(super) async fn get_status(State(web): State<Web>, caller: Caller<Reads>) ->
         used.push(provider);
     }
     used.dedup();
-    let orders = order_log::count_by_status(&mut conn).await?;
+    let orders = order_log::count_unsettled(&mut conn).await?;
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         at: caller.now,

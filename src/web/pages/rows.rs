@@ -171,25 +171,6 @@ impl TokenClock {
     }
 }
 
-/// One account.
-#[derive(Clone, Debug)]
-pub struct AccountRow {
-    /// Our id of it.
-    pub id: Uuid,
-    /// Its name.
-    pub name: String,
-    /// Who owns it.
-    pub owner_name: String,
-    /// Where the owner gets mail, masked as the caller sees fit.
-    pub owner_email: String,
-    /// Each connection it has.
-    pub connections: Vec<(Provider, Status)>,
-    /// Orders on their way or waiting.
-    pub open_orders: u64,
-    /// Since when we know it.
-    pub created_at: DateTime<Utc>,
-}
-
 /// One connection.
 #[derive(Clone, Debug)]
 pub struct ConnectionRow {

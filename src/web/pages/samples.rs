@@ -93,31 +93,6 @@ fn order(account: &str, number: &str, status: &str, tone: Tone, minutes: i64) ->
     }
 }
 
-fn spend(account: &str, provider: Provider, outcome: &str, tone: Tone, minutes: i64) -> SpendRow {
-    SpendRow {
-        at: ago(minutes),
-        account: account.to_owned(),
-        provider,
-        generation: 411,
-        outcome: outcome.to_owned(),
-        tone,
-        holder: "daemon-1".to_owned(),
-        correlation_id: Some("1-628f0be4-3c9d5a7712f0".to_owned()),
-    }
-}
-
-fn account(name: &str, owner: &str, quickbooks: Status, open_orders: u64) -> AccountRow {
-    AccountRow {
-        id: Uuid::nil(),
-        name: name.to_owned(),
-        owner_name: owner.to_owned(),
-        owner_email: "m***@harborbooks.example".to_owned(),
-        connections: vec![(Provider::Quickbooks, quickbooks), (Provider::Hubspot, Status::Connected)],
-        open_orders,
-        created_at: ago(400 * DAY),
-    }
-}
-
 fn check(id: &'static str, state: State, message: &str, remedy: Option<&str>) -> Check {
     Check { id, state, message: message.to_owned(), remedy: remedy.map(str::to_owned) }
 }
@@ -190,47 +165,24 @@ pub(super) fn bad_evening() -> StatusPage {
         ],
         connection_counts: ConnectionCounts { connected: 308, failing: 1, lapsed: 1, disconnected: 2 },
         connections: Listing::of(connections(), 312),
-        accounts: vec![
-            account(harbor, "Mara Lindqvist", Status::Lapsed, 12),
-            account("Tidewater Supply", "Joe Okafor", Status::Connected, 0),
-        ]
-        .into(),
-        orders_by_status: vec![
-            ("waiting".into(), 60),
-            ("sending".into(), 3),
-            ("needs a person".into(), 1),
-            ("posted".into(), 18_204),
+        has_accounts: true,
+        unsettled: vec![("queued".into(), 60), ("parked".into(), 1)],
+        orders: vec![
+            OrderRow {
+                attempts: 2,
+                reason: Some(
+                    "QuickBooks: the account period is closed (6210). Reopen it or move the date, then retry."
+                        .to_owned(),
+                ),
+                ..order("Tidewater Supply", "HS-20417", "needs a person", Tone::Bad, 31)
+            },
+            OrderRow { attempts: 0, ..order(harbor, "HS-20433", "waiting", Tone::Quiet, 3) },
+            OrderRow { attempts: 0, amount: None, ..order(harbor, "HS-20431", "waiting", Tone::Quiet, 12) },
+            order("Nordlicht Keramik & Töchter", "HS-20430", "posted", Tone::Good, 14),
         ],
-        orders: Listing::of(
-            vec![
-                OrderRow {
-                    attempts: 2,
-                    reason: Some(
-                        "QuickBooks: the account period is closed (6210). Reopen it or move the date, then retry."
-                            .to_owned(),
-                    ),
-                    ..order("Tidewater Supply", "HS-20417", "needs a person", Tone::Bad, 31)
-                },
-                OrderRow { attempts: 0, ..order(harbor, "HS-20433", "waiting", Tone::Quiet, 3) },
-                OrderRow { attempts: 0, amount: None, ..order(harbor, "HS-20431", "waiting", Tone::Quiet, 12) },
-                order("Nordlicht Keramik & Töchter", "HS-20430", "posted", Tone::Good, 14),
-            ],
-            18_268,
-        ),
         parked: parked(),
         providers: providers(),
-        spends: Listing::of(
-            vec![
-                spend(harbor, Provider::Hubspot, "kept", Tone::Good, 2),
-                spend("Nordlicht Keramik & Töchter", Provider::Quickbooks, "no answer in time", Tone::Warn, 6),
-                SpendRow {
-                    correlation_id: None,
-                    ..spend(harbor, Provider::Quickbooks, "invalid_grant", Tone::Bad, 120)
-                },
-            ],
-            9_120,
-        ),
-        alerts: alerts().into(),
+        alerts: alerts(),
         outages: vec![OutageRow {
             name: "QuickBooks".to_owned(),
             opened_at: ago(26),
@@ -239,8 +191,7 @@ pub(super) fn bad_evening() -> StatusPage {
                 .to_owned(),
             probes: 7,
             next_probe_at: Some(ago(-4)),
-        }]
-        .into(),
+        }],
         frame: Frame {
             links: vec![("Mailbox".to_owned(), "http://127.0.0.1:8081/mailbox".to_owned())],
             visitor: Some("ada".to_owned()),
@@ -260,14 +211,13 @@ pub(super) fn first_day() -> StatusPage {
         checks: Vec::new(),
         connection_counts: ConnectionCounts::default(),
         connections: Listing::default(),
-        accounts: Listing::default(),
-        orders_by_status: Vec::new(),
+        has_accounts: false,
+        unsettled: Vec::new(),
         parked: Listing::default(),
         providers: Vec::new(),
-        orders: Listing::default(),
-        spends: Listing::default(),
-        alerts: Listing::default(),
-        outages: Listing::default(),
+        orders: Vec::new(),
+        alerts: Vec::new(),
+        outages: Vec::new(),
         charts: Vec::new(),
         frame: Frame {
             here: Here::Overview,

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 
 use super::rows::Shown as _;
 use super::{
-    AccountRow, AlertRow, Chart, ConnectionCounts, ConnectionRow, Frame, Listing, OrderRow, OutageRow, ParkedRow,
-    ProviderRow, SpendRow, TokenClock, Tone, When,
+    AlertRow, Chart, ConnectionCounts, ConnectionRow, Frame, Listing, OrderRow, OutageRow, ParkedRow, ProviderRow,
+    TokenClock, Tone, When,
 };
 use crate::{
     health::{Check, State},
@@ -29,22 +29,20 @@ pub struct StatusPage {
     pub connection_counts: ConnectionCounts,
     /// Connections, those in need first.
     pub connections: Listing<ConnectionRow>,
-    /// Accounts.
-    pub accounts: Listing<AccountRow>,
-    /// Status and how many orders have it.
-    pub orders_by_status: Vec<(String, u64)>,
+    /// Whether anybody is there to connect.
+    pub has_accounts: bool,
+    /// A status that is not the end, and how many orders have it.
+    pub unsettled: Vec<(String, u64)>,
     /// Orders for a person, the latest first.
     pub parked: Listing<ParkedRow>,
     /// How the providers stand, as we see them.
     pub providers: Vec<ProviderRow>,
     /// Orders, the latest first.
-    pub orders: Listing<OrderRow>,
-    /// Uses of refresh tokens, the latest first.
-    pub spends: Listing<SpendRow>,
+    pub orders: Vec<OrderRow>,
     /// Alerts, open ones first.
-    pub alerts: Listing<AlertRow>,
-    /// Outages, open ones first.
-    pub outages: Listing<OutageRow>,
+    pub alerts: Vec<AlertRow>,
+    /// Outages that last.
+    pub outages: Vec<OutageRow>,
     /// The last day.
     pub charts: Vec<Chart>,
     /// What is around it.
@@ -69,7 +67,7 @@ impl StatusPage {
             let verb = if lapsed == 1 { "waits for its owner" } else { "wait for their owners" };
             return (Tone::Bad, format!("{} {verb}", words::count(lapsed, "connection")));
         }
-        if let Some(outage) = self.outages.rows.iter().find(|outage| outage.closed_at.is_none()) {
+        if let Some(outage) = self.outages.first() {
             return (Tone::Warn, format!("Outage of {}; what needs it waits", outage.name));
         }
         if failing > 0 {

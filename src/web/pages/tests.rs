@@ -105,7 +105,7 @@ fn names_are_escaped_on_pages() {
     assert!(html.contains("&#60;script&#62;"), "{html}");
     let mut status = bad_evening();
     status.connections.rows[0].company = hostile.to_owned();
-    status.orders.rows[0].status = hostile.to_owned();
+    status.orders[0].status = hostile.to_owned();
     status.frame.links = vec![(hostile.to_owned(), "/x\"><b>".to_owned())];
     let html = status.render().unwrap();
     assert!(!html.contains("<script>") && !html.contains("<b>\""), "{html}");
@@ -149,7 +149,7 @@ fn the_headline_names_the_worst() {
     assert_eq!(title(&page), "1 connection waits for its owner");
     page.connection_counts.lapsed = 0;
     assert_eq!(title(&page), "Outage of QuickBooks; what needs it waits");
-    page.outages.rows[0].closed_at = Some(now());
+    page.outages.clear();
     assert_eq!(title(&page), "1 connection fails to renew");
     page.connection_counts.failing = 0;
     assert_eq!(title(&page), "All 308 lamps are lit");

@@ -4,7 +4,7 @@ use lamplighter::provider::Provider;
 use reqwest::{Method, StatusCode};
 
 use super::ask;
-use crate::harness::{HUB, OWNER, REALM, TestApp, minutes, order};
+use crate::harness::{HUB, REALM, TestApp, minutes, order};
 
 /// What proxies add.
 const PROXIED: [(&str, &str); 4] = [
@@ -20,7 +20,7 @@ async fn only_a_direct_request_from_this_machine_sees_it() {
     app.account("Harbor Books").await;
     let direct = ask(Method::GET, &app.url("/"), &[]).await;
     assert_eq!(direct.status, StatusCode::OK);
-    assert!(direct.body.contains(OWNER));
+    assert!(direct.body.contains("Make a link that connects an account’s QuickBooks"), "{}", direct.body);
     for proxied in PROXIED {
         let hidden = ask(Method::GET, &app.url("/"), &[proxied]).await;
         assert_eq!(hidden.status, StatusCode::SEE_OTHER, "{}", proxied.0);
@@ -34,7 +34,7 @@ async fn switched_off_nobody_sees_it() {
     app.account("Harbor Books").await;
     let hidden = ask(Method::GET, &app.url("/"), &[]).await;
     assert_eq!(hidden.status, StatusCode::SEE_OTHER);
-    assert!(!hidden.body.contains("Harbor") && !hidden.body.contains(OWNER), "{}", hidden.body);
+    assert!(!hidden.body.contains("Harbor"), "{}", hidden.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +59,6 @@ async fn it_shows_everything_there_is_and_takes_no_name_for_markup() {
     let app = TestApp::start().await;
     app.sandbox.add_company(REALM, "Fern & <b>Fable</b>");
     let account = app.account("Harbor <script>alert(1)</script>").await;
-    app.execute("update accounts set owner_name = 'Ada \"<script>\"'").await;
     app.connect(&account, Provider::Quickbooks, REALM).await;
     app.connect(&account, Provider::Hubspot, HUB).await;
     let lit = ask(Method::GET, &app.url("/"), &[]).await.body;
@@ -77,13 +76,9 @@ async fn it_shows_everything_there_is_and_takes_no_name_for_markup() {
     assert_eq!(page.matches("<script").count(), 1, "ours: {page}");
     assert!(!page.contains("<script>") && !page.contains("<b>Fable") && !page.contains("<img"), "{page}");
     let number = app.order("#1001 <img src=x>").await.document_number;
-    let spent = app.count("select count(*) from spends").await;
-    assert_eq!(page.matches("data-label=\"Spent\"").count(), usize::try_from(spent).unwrap());
     for shown in [
         "1 connection waits for its owner",
         "Harbor &#60;script&#62;alert(1)&#60;/script&#62;",
-        "Ada &#34;&#60;script&#62;&#34;",
-        OWNER,
         "Fern &#38; &#60;b&#62;Fable&#60;/b&#62;",
         "harborbooks.example",
         "lapsed",
@@ -99,7 +94,6 @@ async fn it_shows_everything_there_is_and_takes_no_name_for_markup() {
         "posted",
         "Connection lapsed",
         "1 sent",
-        "dead_grant (BAD_REFRESH_TOKEN)",
         "<b>connections</b>",
     ] {
         assert!(page.contains(shown), "{shown}: {page}");
