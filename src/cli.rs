@@ -7,6 +7,7 @@ mod account;
 mod actor;
 mod alert;
 mod apikey;
+mod audit;
 mod completions;
 mod config;
 mod connection;
@@ -95,6 +96,8 @@ enum Command {
     Order(order::Command),
     /// Take in the HubSpot orders of a range of dates, also of one before the first connect
     Sync(sync::Options),
+    /// Show what was done by hand, and by whom
+    Audit(audit::Options),
     /// People who may use the dashboard
     #[command(subcommand)]
     Operator(operator::Command),
@@ -198,6 +201,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Connection(command) => command.run(quiet(load(sources())?)).await,
         Command::Order(command) => command.run(quiet(load(sources())?)).await,
         Command::Sync(options) => options.run(quiet(load(sources())?)).await,
+        Command::Audit(options) => options.run(&quiet(load(sources())?)).await,
         Command::Operator(command) => command.run(quiet(load(sources())?)).await,
         Command::Alert(command) => command.run(quiet(load(sources())?)).await,
         Command::Apikey(command) => command.run(&quiet(load(sources())?)).await,

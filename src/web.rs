@@ -118,6 +118,7 @@ pub fn router(web: Web) -> Router {
         .route("/connect/{token}", get(connect::begin))
         .route("/owner/{token}", get(owner::page))
         .route("/owner/{token}/disconnect", post(owner::disconnect))
+        .route("/owner/{token}/send-again", post(owner::send_again))
         .route("/oauth/{provider}/callback", get(connect::callback))
         .route("/assets/style.css", get(style))
         .route("/assets/live.js", get(live))

@@ -4,16 +4,14 @@
 use chrono::{DateTime, Utc};
 use lettre::transport::smtp;
 use serde_json::json;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::PgConnection;
 use tracing::warn;
 
 use crate::{
     config,
     store::{
         self,
-        accounts::{self, Account},
         alerts::{self, Kind, NewAlert},
-        audit_log::{self, Actor, Deed},
         mails, recipients,
     },
     telemetry, words,
@@ -91,27 +89,4 @@ pub(super) async fn delivered(
         alerts::resolve(conn, SMTP_AWAY, &json!({}), now).await?;
     }
     Ok(())
-}
-
-/// Changes who is told about an account, and where; what waits for them goes to the new address at once.
-///
-/// # Errors
-/// Database trouble.
-pub async fn change_owner(
-    conn: &mut PgConnection,
-    account: &Account,
-    actor: &Actor,
-    now: DateTime<Utc>,
-) -> Result<(), store::Error> {
-    let mut tx = conn.begin().await?;
-    let former = accounts::find(&mut tx, &account.id.to_string()).await?;
-    if recipients::change_owner(&mut tx, account, now).await?
-        && let Some(former) = former
-    {
-        let detail = json!({ "owner_name": [former.owner_name, account.owner_name],
-            "owner_email": [former.owner_email, account.owner_email] });
-        let deed = Deed { action: "account.owner", account_id: Some(account.id), subject: &account.name, detail };
-        audit_log::record(&mut tx, actor, &deed, now).await?;
-    }
-    Ok(tx.commit().await?)
 }

@@ -86,7 +86,7 @@ pub(super) async fn tell(
             return Ok(orders::to_operator(conn, &alert, mail.step, now).await?.map(sent_or_dropped));
         }
         Kind::OrdersForOwner => {
-            return Ok(orders::to_owner(conn, &alert, mail.step, config, now).await?.map(sent_or_dropped));
+            return Ok(orders::to_owner(conn, &alert, mail.step, links, config, now).await?.map(sent_or_dropped));
         }
         Kind::LapseStorm => {
             return Ok(steering::storm(conn, &alert, mail.step, now).await?.map(sent_or_dropped));
@@ -123,6 +123,8 @@ async fn to_owner(
     let Some(connection) = connections::get(conn, connection_id).await? else { return missing() };
     let account = accounts::of_connection(conn, connection_id).await?;
     let support_contact = config.support_contact.as_deref();
+    let page = links.make_owners(account.id, now).0;
+    let page_url = page.as_str();
     let rendered = match mail.step {
         mails::Step::Opened | mails::Step::Reminder | mails::Step::LastCall => {
             let is_last = usize::try_from(mail.number).is_ok_and(|rung| rung >= config.reminders.len());
@@ -143,6 +145,7 @@ async fn to_owner(
                 waiting_orders: u64::try_from(waiting).unwrap_or(0),
                 last_good_at,
                 support_contact,
+                page_url,
                 correlation_id: alert.detail["evidence"]["correlation_id"].as_str(),
                 reminder: Some(reminder).filter(|_| mail.step != mails::Step::Opened),
             }
@@ -166,6 +169,7 @@ async fn to_owner(
                 posted_orders,
                 waiting_orders,
                 support_contact,
+                page_url,
             }
             .render()
         }

@@ -122,12 +122,16 @@ async fn add(conn: &mut sqlx::PgConnection, account: &Account, json: bool) -> an
     if account.name.is_empty() {
         bail!("an account needs a name: write it as the first argument");
     }
-    if accounts::add(conn, account).await?.is_none() {
+    let mut tx = conn.begin().await?;
+    if accounts::add(&mut tx, account).await?.is_none() {
         bail!(
             "an account named {:?} exists already: choose another name, or see `lamplighter account list`",
             account.name
         );
     }
+    let deed = Deed { action: "account.add", account_id: Some(account.id), subject: &account.name, detail: json!({}) };
+    audit_log::record(&mut tx, &super::actor::here(), &deed, account.created_at).await?;
+    tx.commit().await?;
     if json {
         output::json(account)?;
     } else {

@@ -1,5 +1,7 @@
 //! Customers of the operator, each with an owner who is told when something needs them.
 
+mod changing;
+
 /// Pages of them, for programs.
 pub mod listing;
 
@@ -11,6 +13,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use self::changing::{Change, Changed, change};
 use super::{Error, connections::Status};
 use crate::provider::Provider;
 

@@ -3,11 +3,18 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use super::{Error, alerts, connections::Status, mails, spends::Outcome, tokens::TAKEOVER};
+use super::{
+    Error, alerts,
+    audit_log::{self, Actor, Deed},
+    connections::Status,
+    mails,
+    spends::Outcome,
+    tokens::TAKEOVER,
+};
 use crate::provider::{Cause, Endpoint, Provider};
 
 /// A connection with its account, its tokens' clocks, its lease and what waits for it.
@@ -103,6 +110,26 @@ pub async fn with_spends(
     let spends = spends(&mut tx, connection_id, limit).await?;
     tx.commit().await?;
     Ok(Some((dossier, spends)))
+}
+
+/// Writes down what `actor` is about to do with a connection. What that sets off at its provider cannot be in one
+/// transaction with it, so it is written down first.
+///
+/// # Errors
+/// Database trouble.
+pub async fn note(
+    conn: &mut PgConnection,
+    dossier: &Dossier,
+    action: &str,
+    detail: Value,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let subject = format!("{} at {}", dossier.account, dossier.provider.title());
+    let mut detail = detail;
+    detail["connection_id"] = json!(dossier.id);
+    let deed = Deed { action, account_id: Some(dossier.account_id), subject: &subject, detail };
+    audit_log::record(conn, actor, &deed, now).await
 }
 
 /// Reads a connection's dossier.

@@ -1,11 +1,10 @@
 //! Addresses that mail does not reach, and how an owner's address changes. A refusal is an incident of the account whose
 //! owner was written to, or of the operator's own address.
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Error, accounts::Account, alerts::Kind};
+use super::{Error, alerts::Kind};
 
 /// The incident of the operator's own address.
 const OPERATORS: &str = "recipient_refused/operator";
@@ -55,31 +54,4 @@ pub async fn any_trouble(conn: &mut PgConnection) -> Result<bool, Error> {
     )
     .fetch_one(conn)
     .await?)
-}
-
-/// Changes who is told, and where; mails that wait go there at once. `false` when there is no such account.
-///
-/// # Errors
-/// Database trouble.
-pub async fn change_owner(conn: &mut PgConnection, account: &Account, now: DateTime<Utc>) -> Result<bool, Error> {
-    let changed = sqlx::query_scalar!(
-        r#"with former as (
-               select id, owner_email from accounts where id = $1 for update
-           ), changed as (
-               update accounts a set owner_name = $2, owner_email = $3 from former f where a.id = f.id returning a.id
-           ), redirected as (
-               update mails m set recipient = $3, send_at = least(m.send_at, $4), last_error = null
-               from former f, alerts l, connections c
-               where l.id = m.alert_id and c.id = l.connection_id and c.account_id = f.id and m.sent_at is null
-                 and m.recipient = f.owner_email and f.owner_email <> $3
-           )
-           select count(*) as "count!" from changed"#,
-        account.id,
-        account.owner_name,
-        account.owner_email,
-        now
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(changed == 1)
 }

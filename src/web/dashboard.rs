@@ -42,6 +42,7 @@ pub(super) fn routes() -> Router<Web> {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/accounts", get(accounts::list).post(accounts::add))
         .route("/accounts/{id}", get(accounts::one))
+        .route("/accounts/{id}/change", post(accounts::change))
         .route("/accounts/{id}/connect", post(accounts::connect))
         .route("/accounts/{id}/sync", post(accounts::sync))
         .route("/accounts/{id}/revoke-links", post(accounts::revoke_links))

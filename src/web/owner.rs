@@ -14,6 +14,7 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::json;
+use sqlx::PgConnection;
 use url::Url;
 use uuid::Uuid;
 
@@ -23,15 +24,16 @@ use super::{
     show,
 };
 use crate::{
-    alerts::mail::what_happened,
+    alerts::{mail::what_happened, watch::OWNERS_CODES},
     keeper::farewell::Goodbye,
     links::{OwnerLink, Refused},
     provider::Provider,
     store::{
         accounts::{self, Account},
-        audit_log::{self, Actor, Deed},
+        audit_log::Actor,
         connections::{self, Connection, Status},
-        order_log::{self, Filter, Overview},
+        dossiers,
+        order_log::{self, Filter, Overview, by_hand},
         orders,
     },
     words,
@@ -39,8 +41,10 @@ use crate::{
 
 /// The days that are looked back on.
 const DAYS: i64 = 7;
+/// The most parked orders that are counted, and sent again at once.
+const PARKED: i64 = 500;
 /// The most orders that are named.
-const NAMED: i64 = 5;
+const NAMED: usize = 5;
 
 /// A provider of the account, connected or not.
 struct Place {
@@ -97,6 +101,8 @@ struct Page {
     posted: u64,
     waiting: u64,
     parked: Vec<Overview>,
+    parked_in_all: u64,
+    may_send_again: bool,
     said: Option<(Tone, String)>,
     support_contact: Option<String>,
     expires_at: DateTime<Utc>,
@@ -159,8 +165,9 @@ pub(super) async fn page(
     let since = now - TimeDelta::days(DAYS);
     let (came, posted) = order_log::came_and_posted(&mut conn, account.id, since).await?;
     let waiting = order_log::count_waiting(&mut conn, Some(account.id)).await?.unsigned_abs();
-    let filter = Filter { statuses: vec![orders::Status::Parked], account_id: Some(account.id), ..Filter::default() };
-    let parked = order_log::list(&mut conn, &filter, None, NAMED).await?;
+    let mut parked = parked(&mut conn, account.id).await?;
+    let (parked_in_all, may_send_again) = (parked.len() as u64, parked.iter().any(is_theirs));
+    parked.truncate(NAMED);
     let (jar, said) = dashboard::said(&headers);
     let page = Page {
         account,
@@ -170,6 +177,8 @@ pub(super) async fn page(
         posted: posted.unsigned_abs(),
         waiting,
         parked,
+        parked_in_all,
+        may_send_again,
         said,
         support_contact: web.support_contact.as_deref().map(str::to_owned),
         expires_at: link.expires_at,
@@ -199,14 +208,11 @@ pub(super) async fn disconnect(
     };
     let Ok(Form(form)) = form else { return Ok(show(StatusCode::BAD_REQUEST, &MessagePage::form_unread())) };
     let mut conn = web.pool.acquire().await?;
-    let dossier = crate::store::dossiers::get(&mut conn, form.connection).await?;
+    let dossier = dossiers::get(&mut conn, form.connection).await?;
     let Some(dossier) = dossier.filter(|dossier| dossier.account_id == account.id) else {
         return Ok(show(StatusCode::NOT_FOUND, &MessagePage::not_found()));
     };
-    let subject = format!("{} at {}", account.name, dossier.provider.title());
-    let detail = json!({ "connection": dossier.id });
-    let deed = Deed { action: "connection.disconnect", account_id: Some(account.id), subject: &subject, detail };
-    audit_log::record(&mut conn, &Actor::Owner, &deed, web.clock.now()).await?;
+    dossiers::note(&mut conn, &dossier, "connection.disconnect", json!({}), &Actor::Owner, web.clock.now()).await?;
     drop(conn);
     let (keeper, id, connected_at) = (web.keeper.clone(), dossier.id, dossier.connected_at);
     let under_way = web.under_way.spawn(async move { keeper.disconnect(id, connected_at, |_| ()).await });
@@ -225,6 +231,39 @@ pub(super) async fn disconnect(
         Goodbye::Fenced | Goodbye::Busy(_) => {
             (Tone::Warn, "Nothing was changed: we are busy with it. Try again in a minute.".to_owned())
         }
+    };
+    Ok(web.done(&format!("/owner/{token}"), tone, &said))
+}
+
+async fn parked(conn: &mut PgConnection, account_id: Uuid) -> Result<Vec<Overview>, Error> {
+    let filter = Filter { statuses: vec![orders::Status::Parked], account_id: Some(account_id), ..Filter::default() };
+    Ok(order_log::list(conn, &filter, None, PARKED).await?)
+}
+
+/// Whether it waits for something that only the owner can change in QuickBooks.
+fn is_theirs(order: &Overview) -> bool {
+    order.code.as_deref().is_some_and(|code| OWNERS_CODES.contains(&code))
+}
+
+/// Puts back those parked orders that waited for the owner, who has changed in QuickBooks what stood against them.
+pub(super) async fn send_again(
+    State(web): State<Web>,
+    token: Result<Path<String>, PathRejection>,
+) -> Result<Response, Error> {
+    let (token, _, account) = match opened(&web, token).await? {
+        Ok(opened) => opened,
+        Err(refused) => return Ok(refused),
+    };
+    let mut conn = web.pool.acquire().await?;
+    let parked = parked(&mut conn, account.id).await?;
+    let (ids, fresh): (Vec<_>, Vec<_>) =
+        parked.iter().filter(|order| is_theirs(order)).map(|order| (order.id, Uuid::new_v4())).unzip();
+    let back = by_hand::put_back(&mut conn, &ids, &fresh, &Actor::Owner, web.clock.now()).await?;
+    drop(conn);
+    web.dispatch.wake();
+    let (tone, said) = match back.len() as u64 {
+        0 => (Tone::Quiet, "Nothing had to be sent again.".to_owned()),
+        n => (Tone::Good, format!("{} on the way. Look here again in a minute.", words::count(n, "order"))),
     };
     Ok(web.done(&format!("/owner/{token}"), tone, &said))
 }

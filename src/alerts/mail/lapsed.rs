@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     Rendered,
-    letter::{Button, Letter, Section, Tone},
+    letter::{Button, Letter, Section, Tone, owners_footer},
 };
 use crate::{
     provider::{Cause, Provider},
@@ -49,6 +49,8 @@ pub struct Lapsed<'a> {
     pub last_good_at: Option<DateTime<Utc>>,
     /// Where the owner can ask for help.
     pub support_contact: Option<&'a str>,
+    /// Opens the owner's own page.
+    pub page_url: &'a str,
     /// The provider's own id of the refusal.
     pub correlation_id: Option<&'a str>,
     /// Which reminder it is; the first mail is none.
@@ -93,9 +95,9 @@ impl Lapsed<'_> {
             }),
             next: Some(Section::new("What happens next, by itself", [self.next()])),
             facts: self.facts(account, company),
-            footer: self.footer(),
+            footer: owners_footer(self.account, self.support_contact),
         }
-        .render()
+        .render_with(self.page_url)
     }
 
     /// The same words behind a mark that tells the mails of one incident apart.
@@ -178,19 +180,6 @@ impl Lapsed<'_> {
             facts.push(("Reference for support", words::name(id)));
         }
         facts
-    }
-
-    fn footer(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        if let Some(contact) = self.support_contact {
-            lines.push(format!("Questions? Write to {}.", words::name(contact)));
-        }
-        lines.push(format!(
-            "You get this mail because you look after the connection between HubSpot and QuickBooks for {}. We never ask \
-             for a password by mail.",
-            words::name(self.account)
-        ));
-        lines
     }
 }
 

@@ -6,6 +6,7 @@
 use askama::Template;
 
 use super::{Rendered, wrapping};
+use crate::words;
 
 /// What colour the mail carries, and the word that says the same to those who see no colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,12 +92,14 @@ pub(super) struct Letter {
 #[template(path = "mail/letter.txt")]
 struct AsText<'a> {
     letter: &'a Letter,
+    page_url: Option<&'a str>,
 }
 
 #[derive(Template)]
 #[template(path = "mail/letter.html")]
 struct AsHtml<'a> {
     letter: &'a Letter,
+    page_url: Option<&'a str>,
     ink: &'static str,
     ground: &'static str,
 }
@@ -104,9 +107,29 @@ struct AsHtml<'a> {
 impl Letter {
     /// Lays the letter out twice.
     pub(super) fn render(self) -> Result<Rendered, askama::Error> {
-        let text = wrapping::fold(&AsText { letter: &self }.render()?);
+        self.lay_out(None)
+    }
+
+    /// The same for an owner, with a link to their own page at the end.
+    pub(super) fn render_with(self, page_url: &str) -> Result<Rendered, askama::Error> {
+        self.lay_out(Some(page_url))
+    }
+
+    fn lay_out(self, page_url: Option<&str>) -> Result<Rendered, askama::Error> {
+        let text = wrapping::fold(&AsText { letter: &self, page_url }.render()?);
         let (ink, ground) = self.tone.colors();
-        let html = AsHtml { letter: &self, ink, ground }.render()?;
+        let html = AsHtml { letter: &self, page_url, ink, ground }.render()?;
         Ok(Rendered { subject: self.subject, text, html })
     }
+}
+
+/// The last lines of a mail to an owner.
+pub(super) fn owners_footer(account: &str, support_contact: Option<&str>) -> Vec<String> {
+    let questions = support_contact.map(|contact| format!("Questions? Write to {}.", words::name(contact)));
+    let why = format!(
+        "You get this mail because you look after the connection between HubSpot and QuickBooks for {}. We never ask for a \
+         password by mail.",
+        words::name(account)
+    );
+    questions.into_iter().chain([why]).collect()
 }

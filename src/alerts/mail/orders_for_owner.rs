@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     ParkedOrder, Rendered,
-    letter::{Letter, Section, Tone},
+    letter::{Button, Letter, Section, Tone, owners_footer},
     parked_orders,
 };
 use crate::words;
@@ -28,6 +28,8 @@ pub struct OrdersForOwner<'a> {
     pub is_again: bool,
     /// Where the owner can ask for help.
     pub support_contact: Option<&'a str>,
+    /// Opens the owner's own page.
+    pub page_url: &'a str,
 }
 
 impl OrdersForOwner<'_> {
@@ -35,7 +37,8 @@ impl OrdersForOwner<'_> {
     pub fn render(&self) -> Result<Rendered, askama::Error> {
         let (account, company) = (words::name(self.account), words::name(self.company));
         let total = words::count(self.total, "order");
-        let (waits, these) = if self.total == 1 { ("waits", "this order") } else { ("wait", "these orders") };
+        let (waits, these, go) =
+            if self.total == 1 { ("waits", "this order", "goes") } else { ("wait", "these orders", "go") };
         let mark = if self.is_again { "Reminder" } else { "Action needed" };
         let now = if self.is_again { " now" } else { "" };
         Letter {
@@ -51,12 +54,13 @@ impl OrdersForOwner<'_> {
             meaning: Some(parked_orders::section("What QuickBooks says", self.orders, self.total, false)),
             steps: vec![
                 format!("Sign in to QuickBooks, open “{company}” and do what is said at each order above."),
-                match self.support_contact {
-                    Some(contact) => format!("Then tell {}: the orders are sent to QuickBooks again.", words::name(contact)),
-                    None => "Then answer this mail: the orders are sent to QuickBooks again.".to_owned(),
-                },
+                format!("Then open your page with the button below and press “Send again”: {these} {go} in at once."),
             ],
-            button: None,
+            button: Some(Button {
+                label: "Open your page".to_owned(),
+                url: self.page_url.to_owned(),
+                note: "It is yours alone and needs no password: do not pass its address on.".to_owned(),
+            }),
             next: Some(Section::new(
                 "What happens next, by itself",
                 ["Until then these orders stay here, each goes in once, and none is lost. We write about them at most \
@@ -69,7 +73,7 @@ impl OrdersForOwner<'_> {
                 ("Waiting", total),
                 ("Since", words::instant(self.since)),
             ],
-            footer: footer(self.support_contact, &account),
+            footer: owners_footer(self.account, self.support_contact),
         }
         .render()
     }
@@ -88,6 +92,8 @@ pub struct OrdersForOwnerResolved<'a> {
     pub until: DateTime<Utc>,
     /// Where the owner can ask for help.
     pub support_contact: Option<&'a str>,
+    /// Opens the owner's own page.
+    pub page_url: &'a str,
 }
 
 impl OrdersForOwnerResolved<'_> {
@@ -112,19 +118,8 @@ impl OrdersForOwnerResolved<'_> {
                 ("Since", words::instant(self.since)),
                 ("Until", words::instant(self.until)),
             ],
-            footer: footer(self.support_contact, &account),
+            footer: owners_footer(self.account, self.support_contact),
         }
-        .render()
+        .render_with(self.page_url)
     }
-}
-
-fn footer(support_contact: Option<&str>, account: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let Some(contact) = support_contact {
-        lines.push(format!("Questions? Write to {}.", words::name(contact)));
-    }
-    lines.push(format!(
-        "You get this mail because you look after the connection between HubSpot and QuickBooks for {account}."
-    ));
-    lines
 }

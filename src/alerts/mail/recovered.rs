@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Rendered,
-    letter::{Letter, Section, Tone},
+    letter::{Letter, Section, Tone, owners_footer},
 };
 use crate::{provider::Provider, words};
 
@@ -29,19 +29,15 @@ pub struct Recovered<'a> {
     pub waiting_orders: u64,
     /// Where the owner can ask for help.
     pub support_contact: Option<&'a str>,
+    /// Opens the owner's own page.
+    pub page_url: &'a str,
 }
 
 impl Recovered<'_> {
     /// The mail in both its parts.
     pub fn render(&self) -> Result<Rendered, askama::Error> {
         let (title, account, company) = (self.provider.title(), words::name(self.account), words::name(self.company));
-        let mut footer = Vec::new();
-        if let Some(contact) = self.support_contact {
-            footer.push(format!("Questions? Write to {}.", words::name(contact)));
-        }
-        footer.push(format!(
-            "You get this mail because you look after the connection between HubSpot and QuickBooks for {account}."
-        ));
+        let footer = owners_footer(self.account, self.support_contact);
         Letter {
             subject: format!("All clear: {title} is connected again for {account}"),
             preheader: self.flowing(),
@@ -71,7 +67,7 @@ impl Recovered<'_> {
             ],
             footer,
         }
-        .render()
+        .render_with(self.page_url)
     }
 
     fn flowing(&self) -> String {

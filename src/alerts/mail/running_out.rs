@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     Rendered,
-    letter::{Button, Letter, Section, Tone},
+    letter::{Button, Letter, Section, Tone, owners_footer},
 };
 use crate::{provider::Provider, words};
 
@@ -45,6 +45,8 @@ pub struct RunningOut<'a> {
     pub link_expires_at: DateTime<Utc>,
     /// Where the owner can ask for help.
     pub support_contact: Option<&'a str>,
+    /// Opens the owner's own page.
+    pub page_url: &'a str,
 }
 
 impl RunningOut<'_> {
@@ -81,9 +83,9 @@ impl RunningOut<'_> {
                 ("Permission ends", end),
                 ("Time left", at_the_start(self.left)),
             ],
-            footer: self.footer(&account),
+            footer: owners_footer(self.account, self.support_contact),
         }
-        .render()
+        .render_with(self.page_url)
     }
 
     fn so_far(&self) -> &'static str {
@@ -163,18 +165,6 @@ impl RunningOut<'_> {
             Call::Last => "",
         };
         format!("As soon as you have reconnected, {term} and we write to say so. Orders flow all the while.{again}")
-    }
-
-    fn footer(&self, account: &str) -> Vec<String> {
-        let mut lines = Vec::new();
-        if let Some(contact) = self.support_contact {
-            lines.push(format!("Questions? Write to {}.", words::name(contact)));
-        }
-        lines.push(format!(
-            "You get this mail because you look after the connection between HubSpot and QuickBooks for {account}. We \
-             never ask for a password by mail."
-        ));
-        lines
     }
 }
 

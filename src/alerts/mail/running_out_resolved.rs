@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Rendered,
-    letter::{Letter, Section, Tone},
+    letter::{Letter, Section, Tone, owners_footer},
 };
 use crate::{provider::Provider, words};
 
@@ -25,6 +25,8 @@ pub struct RunningOutResolved<'a> {
     pub ends_at: Option<DateTime<Utc>>,
     /// Where the owner can ask for help.
     pub support_contact: Option<&'a str>,
+    /// Opens the owner's own page.
+    pub page_url: &'a str,
 }
 
 impl RunningOutResolved<'_> {
@@ -39,13 +41,7 @@ impl RunningOutResolved<'_> {
             }
             None => "The new permission starts a full term.".to_owned(),
         };
-        let mut footer = Vec::new();
-        if let Some(contact) = self.support_contact {
-            footer.push(format!("Questions? Write to {}.", words::name(contact)));
-        }
-        footer.push(format!(
-            "You get this mail because you look after the connection between HubSpot and QuickBooks for {account}."
-        ));
+        let footer = owners_footer(self.account, self.support_contact);
         Letter {
             subject: format!("All clear: the {title} permission for {company} is renewed"),
             preheader: format!("{holds} There is nothing left to do."),
@@ -65,6 +61,6 @@ impl RunningOutResolved<'_> {
             facts,
             footer,
         }
-        .render()
+        .render_with(self.page_url)
     }
 }

@@ -44,6 +44,8 @@ const CAUSES: [Cause; 8] = [
     Cause::PortalDeleted,
 ];
 
+/// An owner's page.
+const PAGE_URL: &str = "https://lamplighter.example/owner/b2Y.N2Q5ZjYwMTItNGQ0.Kj9";
 const LINK: &str =
     "https://lamplighter.example.com/reconnect/AZq8V2lkLm9yZy1hLXNpZ25lZC10b2tlbi10aGF0LWlzLWxvbmc.9f3c1d";
 
@@ -67,6 +69,7 @@ fn lapsed(provider: Provider, cause: Cause) -> Lapsed<'static> {
         waiting_orders: 12,
         last_good_at: Some(at("2026-11-21T21:30:00Z")),
         support_contact: Some("support@operator.example"),
+        page_url: PAGE_URL,
         correlation_id: Some("1-628f0be4-3c9d5a"),
         reminder: None,
     }
@@ -88,6 +91,7 @@ fn recovered() -> Recovered<'static> {
         posted_orders: 12,
         waiting_orders: 0,
         support_contact: Some("support@operator.example"),
+        page_url: PAGE_URL,
     }
 }
 

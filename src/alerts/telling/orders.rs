@@ -11,6 +11,7 @@ use crate::{
         watch::OWNERS_CODES,
     },
     config,
+    links::ReconnectLinks,
     store::{
         self, accounts,
         alerts::Alert,
@@ -47,6 +48,7 @@ pub(super) async fn to_owner(
     conn: &mut PgConnection,
     alert: &Alert,
     step: Step,
+    links: &ReconnectLinks,
     config: &config::Alerts,
     now: DateTime<Utc>,
 ) -> Tale {
@@ -55,6 +57,8 @@ pub(super) async fn to_owner(
     let Some(connection) = connections::get(conn, connection_id).await? else { return missing() };
     let account = accounts::of_connection(conn, connection_id).await?;
     let support_contact = config.support_contact.as_deref();
+    let page = links.make_owners(account.id, now).0;
+    let page_url = page.as_str();
     let rendered = if step == Step::Resolved {
         OrdersForOwnerResolved {
             account: &account.name,
@@ -62,6 +66,7 @@ pub(super) async fn to_owner(
             since: alert.opened_at,
             until: alert.resolved_at.unwrap_or(now),
             support_contact,
+            page_url,
         }
         .render()
     } else {
@@ -79,6 +84,7 @@ pub(super) async fn to_owner(
             since: alert.opened_at,
             is_again: step != Step::Opened,
             support_contact,
+            page_url,
         }
         .render()
     };

@@ -38,6 +38,8 @@ pub(super) async fn to_owner(
     let Some(connection) = connections::get(conn, connection_id).await? else { return missing() };
     let account = accounts::of_connection(conn, connection_id).await?;
     let support_contact = config.support_contact.as_deref();
+    let page = links.make_owners(account.id, now).0;
+    let page_url = page.as_str();
     let rendered = match call(step) {
         Some(call) => {
             let works = matches!(connection.status, Status::Connected | Status::Failing);
@@ -56,6 +58,7 @@ pub(super) async fn to_owner(
                 reconnect_url: url.as_str(),
                 link_expires_at: link.expires_at,
                 support_contact,
+                page_url,
             }
             .render()
         }
@@ -67,6 +70,7 @@ pub(super) async fn to_owner(
             renewed_at: alert.resolved_at.unwrap_or(now),
             ends_at: serde_json::from_value(alert.detail["new_end"].clone()).unwrap_or(None),
             support_contact,
+            page_url,
         }
         .render(),
     };

@@ -5,10 +5,9 @@ use clap::Args;
 use sqlx::PgConnection;
 
 use crate::{
-    alerts::delivery,
     cli::{DONE, actor, output},
     clock::Clock,
-    store::accounts,
+    store::accounts::{self, Change},
 };
 
 #[derive(Debug, Args)]
@@ -29,14 +28,12 @@ pub(in super::super) struct Options {
 impl Options {
     pub(super) async fn run(self, conn: &mut PgConnection) -> anyhow::Result<u8> {
         let missing = || format!("there is no account {:?}: see `lamplighter account list`", self.account);
-        let mut account = accounts::find(conn, self.account.trim()).await?.with_context(missing)?;
-        if let Some(name) = &self.name {
-            account.owner_name = name.trim().to_owned();
-        }
-        if let Some(email) = &self.email {
-            account.owner_email = email.to_string();
-        }
-        delivery::change_owner(conn, &account, &actor::here(), Clock::system().now()).await?;
+        let account = accounts::find(conn, self.account.trim()).await?.with_context(missing)?;
+        let email = self.email.as_ref().map(ToString::to_string);
+        let wanted =
+            Change { owner_name: self.name.as_deref().map(str::trim), owner_email: email.as_deref(), name: None };
+        accounts::change(conn, account.id, &wanted, &actor::here(), Clock::system().now()).await?;
+        let account = accounts::find(conn, &account.id.to_string()).await?.with_context(missing)?;
         if self.json {
             output::json(&account)?;
         } else {

@@ -1,14 +1,19 @@
 //! `lamplighter account settings`: how one customer's orders become documents, and where each setting comes from.
 
 use anyhow::{Context as _, bail};
+use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::{
-    cli::{DONE, output},
+    cli::{DONE, actor, output},
     clock::Clock,
     config::Mapping,
     orders::settings,
-    store::{accounts, mappings},
+    store::{
+        accounts,
+        audit_log::{self, Deed},
+        mappings,
+    },
 };
 
 /// What a person asked for.
@@ -38,14 +43,20 @@ pub(super) async fn run(conn: &mut PgConnection, defaults: &Mapping, request: Re
         }
     }
     let mut tx = conn.begin().await?;
+    let now = Clock::system().now();
     for (key, value) in &set {
-        mappings::set(&mut tx, account.id, key, value.trim(), Clock::system().now()).await?;
+        mappings::set(&mut tx, account.id, key, value.trim(), now).await?;
     }
     for key in &unset {
         mappings::unset(&mut tx, account.id, key).await?;
     }
+    let own = mappings::of_account(&mut tx, account.id).await?;
+    if !set.is_empty() || !unset.is_empty() {
+        let (action, subject, detail) = ("account.settings", account.name.as_str(), json!({ "own": own }));
+        let deed = Deed { action, account_id: Some(account.id), subject, detail };
+        audit_log::record(&mut tx, &actor::here(), &deed, now).await?;
+    }
     tx.commit().await?;
-    let own = mappings::of_account(conn, account.id).await?;
     let shown = settings::shown(defaults, &own)
         .context("a stored setting cannot be read: set it anew, or take it out with --unset")?;
     if json {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     super::{DONE, FAILED, MISCONFIGURED, output, unhurried, with_app, with_database},
-    naming::{CONNECTION, named, title},
+    naming::{CONNECTION, named, noted, title},
     renew::{FENCED, link, waiting},
 };
 use crate::{
@@ -59,6 +59,7 @@ impl Options {
 
     async fn disconnect(&self, app: &App) -> anyhow::Result<u8> {
         let found = named(&mut *app.pool.acquire().await?, &self.connection).await?;
+        noted(app, found.id, "connection.disconnect", json!({})).await?;
         let wait = |lease: &farewells::Lease| output::complain(&waiting(lease));
         let goodbye = app.keeper.disconnect(found.id, found.connected_at, wait).await?;
         let (given_back, sentence) = said(&goodbye, &found)?;

@@ -1,9 +1,18 @@
 //! Which connection a person means.
 
 use anyhow::bail;
+use serde_json::Value;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
-use crate::store::connections::{self, Found};
+use crate::{
+    app::App,
+    cli::actor,
+    store::{
+        connections::{self, Found},
+        dossiers,
+    },
+};
 
 /// What is said of the argument in every command's help.
 pub(super) const CONNECTION: &str =
@@ -30,6 +39,18 @@ pub(super) async fn named(conn: &mut PgConnection, name: &str) -> anyhow::Result
             )
         }
     }
+}
+
+/// Writes down what is about to be done with a connection.
+///
+/// # Errors
+/// Database trouble.
+pub(super) async fn noted(app: &App, id: Uuid, action: &str, detail: Value) -> anyhow::Result<()> {
+    let mut conn = app.pool.acquire().await?;
+    if let Some(dossier) = dossiers::get(&mut conn, id).await? {
+        dossiers::note(&mut conn, &dossier, action, detail, &actor::here(), app.clock.now()).await?;
+    }
+    Ok(())
 }
 
 /// Account, provider, company and status in one line.

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     super::{DONE, FAILED, UNHEALTHY, output, unhurried, with_app},
     explain::screen,
-    naming::{CONNECTION, named},
+    naming::{CONNECTION, named, noted},
 };
 use crate::{
     app::App,
@@ -61,6 +61,8 @@ impl Options {
             (true, false) => Haste::OverPause,
             (true, true) => Haste::OverUnanswered,
         };
+        let over = json!({ "over": { "pause": self.now, "unanswered": self.risk_unanswered } });
+        noted(app, found.id, "connection.renew", over).await?;
         let renewal = app.keeper.renew_by_hand(found.id, haste, |lease| output::complain(&waiting(lease))).await?;
         let known = dossiers::with_spends(&mut *app.pool.acquire().await?, found.id, 10).await?;
         let (dossier, spends) = known.context("the connection is gone")?;

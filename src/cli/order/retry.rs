@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    super::{DONE, FAILED, MISCONFIGURED, output, with_database},
+    super::{DONE, FAILED, MISCONFIGURED, actor, output, with_database},
     account_id, list,
     moment::Moment,
     naming::{ORDER, all_named, title},
@@ -163,7 +163,7 @@ async fn put_named_back(conn: &mut PgConnection, names: &[String], now: DateTime
 
 async fn put_back(conn: &mut PgConnection, ids: &[Uuid], now: DateTime<Utc>) -> anyhow::Result<Vec<PutBack>> {
     let fresh: Vec<_> = ids.iter().map(|_| Uuid::new_v4()).collect();
-    Ok(by_hand::put_back(conn, ids, &fresh, now).await?)
+    Ok(by_hand::put_back(conn, ids, &fresh, &actor::here(), now).await?)
 }
 
 /// Why a named order stayed as it is.

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    super::{DONE, FAILED, output, with_database},
+    super::{DONE, FAILED, actor, output, with_database},
     naming::{ORDER, all_named, title},
 };
 use crate::{
@@ -56,12 +56,11 @@ impl Options {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<u8> {
         let reason = words::line(&self.reason, 300);
         anyhow::ensure!(!reason.is_empty(), "--reason is empty: say why the order is not to be posted");
-        let message = format!("skipped by hand: {reason}");
         with_database(config, async |conn| {
             let found = all_named(conn, &self.orders).await?;
             let (mut rows, mut all) = (Vec::new(), true);
             for one in &found {
-                let outcome = patiently(conn, one.id, &message, self.risk_document).await?;
+                let outcome = patiently(conn, one.id, &reason, self.risk_document).await?;
                 let skipped = outcome == Skip::Skipped;
                 let sentence = said(one, &outcome, Clock::system().now());
                 all &= skipped;
@@ -80,12 +79,13 @@ impl Options {
 }
 
 /// Waits for an attempt that is under way: it ends soon, and then the order is either posted or free.
-async fn patiently(conn: &mut PgConnection, id: Uuid, message: &str, risk: bool) -> anyhow::Result<Skip> {
+async fn patiently(conn: &mut PgConnection, id: Uuid, reason: &str, risk: bool) -> anyhow::Result<Skip> {
+    let actor = actor::here();
     let waited = tokio::time::timeout(PATIENCE, async {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
             looks.tick().await;
-            let outcome = by_hand::skip(conn, id, message, risk, Clock::system().now()).await?;
+            let outcome = by_hand::skip(conn, id, reason, risk, &actor, Clock::system().now()).await?;
             if !matches!(outcome, Skip::UnderWay { .. }) {
                 return Ok::<_, crate::store::Error>(outcome);
             }
@@ -93,7 +93,7 @@ async fn patiently(conn: &mut PgConnection, id: Uuid, message: &str, risk: bool)
     });
     match waited.await {
         Ok(outcome) => Ok(outcome?),
-        Err(_) => Ok(by_hand::skip(conn, id, message, risk, Clock::system().now()).await?),
+        Err(_) => Ok(by_hand::skip(conn, id, reason, risk, &actor, Clock::system().now()).await?),
     }
 }
 

@@ -2,14 +2,21 @@
 //!
 //! A worker may hold the order at the same moment. Whoever skips counts up the decisions of the lane, and a worker that
 //! begins to send must have read the lane since the last of them: whoever comes second sees what the first one did, so an
-//! order is never posted after it was skipped, nor skipped while QuickBooks is being asked for it.
+//! order is never posted after it was skipped, nor skipped while QuickBooks is being asked for it. Each decision stands in the
+//! audit log, in its own transaction.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use crate::store::{Error, lanes, one_row, orders::Status};
+use crate::store::{
+    Error,
+    audit_log::{self, Actor, Deed},
+    lanes, one_row,
+    orders::Status,
+};
 
 /// An order that went back into the queue.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -35,6 +42,7 @@ pub async fn put_back(
     conn: &mut PgConnection,
     ids: &[Uuid],
     fresh: &[Uuid],
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Vec<PutBack>, Error> {
     let mut tx = conn.begin().await?;
@@ -66,6 +74,13 @@ pub async fn put_back(
     )
     .fetch_all(&mut *tx)
     .await?;
+    let deeds = back.iter().map(|order| Deed {
+        action: "order.retry",
+        account_id: Some(order.account_id),
+        subject: &order.name,
+        detail: json!({ "order_id": order.id }),
+    });
+    audit_log::record_all(&mut tx, actor, &deeds.collect::<Vec<_>>(), now).await?;
     tx.commit().await?;
     Ok(back)
 }
@@ -91,16 +106,17 @@ pub enum Skip {
     Replaced,
 }
 
-/// Skips a queued or parked order, unless it is under way. One whose document may be there is skipped only if the caller
-/// takes that risk.
+/// Skips a queued or parked order for a `reason`, unless it is under way. One whose document may be there is skipped only
+/// if the caller takes that risk.
 ///
 /// # Errors
 /// Database trouble, or no such order.
 pub async fn skip(
     conn: &mut PgConnection,
     id: Uuid,
-    message: &str,
+    reason: &str,
     risk_document: bool,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Skip, Error> {
     let mut tx = conn.begin().await?;
@@ -116,7 +132,7 @@ pub async fn skip(
     .fetch_all(&mut *tx)
     .await?;
     let order = sqlx::query!(
-        r#"select status as "status: Status",
+        r#"select account_id, name, status as "status: Status",
                   exists (select from orders l where l.source_id = o.source_id and l.external_id = o.external_id
                           and l.position > o.position) as "replaced!"
            from orders o where id = $1 for update of o"#,
@@ -154,11 +170,14 @@ pub async fn skip(
         "update orders set status = 'skipped', skipped_at = $2, last_message = $3, remedy = null where id = $1",
         id,
         now,
-        message
+        format!("skipped by {actor}: {reason}")
     )
     .execute(&mut *tx)
     .await?;
     one_row("order", id, done.rows_affected())?;
+    let detail = json!({ "order_id": id, "reason": reason, "risk_document": risk_document });
+    let deed = Deed { action: "order.skip", account_id: Some(order.account_id), subject: &order.name, detail };
+    audit_log::record(&mut tx, actor, &deed, now).await?;
     tx.commit().await?;
     Ok(Skip::Skipped)
 }

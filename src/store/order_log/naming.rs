@@ -69,11 +69,10 @@ pub async fn find(conn: &mut PgConnection, named: &str) -> Result<Vec<Found>, Er
     .await?)
 }
 
-/// Whose an order is, and what people call it.
+/// Whose an order is.
 ///
 /// # Errors
 /// Database trouble.
-pub async fn whose(conn: &mut PgConnection, id: Uuid) -> Result<Option<(Uuid, String)>, Error> {
-    let row = sqlx::query!("select account_id, name from orders where id = $1", id).fetch_optional(conn).await?;
-    Ok(row.map(|row| (row.account_id, row.name)))
+pub async fn whose(conn: &mut PgConnection, id: Uuid) -> Result<Option<Uuid>, Error> {
+    Ok(sqlx::query_scalar!("select account_id from orders where id = $1", id).fetch_optional(conn).await?)
 }

@@ -21,8 +21,8 @@ use crate::{
     provider::Provider,
     store::{
         accounts::{
-            self, Account,
-            listing::{self, Change, Changed, Row},
+            self, Account, Change, Changed,
+            listing::{self, Row},
         },
         audit_log::Deed,
         mappings,
@@ -152,23 +152,12 @@ pub(super) async fn change_account(
     let owner_email = change.owner_email.as_deref().map(address).transpose()?;
     let wanted =
         Change { name: called.as_deref(), owner_name: owner_name.as_deref(), owner_email: owner_email.as_deref() };
-    let mut tx = web.pool.begin().await?;
-    match listing::change(&mut tx, id, &wanted).await? {
-        Changed::Done => {}
-        Changed::NameTaken => return Err(taken(called.as_deref().unwrap_or_default())),
-        Changed::Missing => return Err(missing("account")),
+    let mut conn = web.pool.acquire().await?;
+    match accounts::change(&mut conn, id, &wanted, &caller.actor(), caller.now).await? {
+        Changed::Done => row(&mut conn, id).await.map(Json),
+        Changed::NameTaken => Err(taken(called.as_deref().unwrap_or_default())),
+        Changed::Missing => Err(missing("account")),
     }
-    let row = row(&mut tx, id).await?;
-    let what: Vec<_> =
-        [("name", called.is_some()), ("owner_name", owner_name.is_some()), ("owner_email", owner_email.is_some())]
-            .into_iter()
-            .filter_map(|(field, changed)| changed.then_some(field))
-            .collect();
-    let deed =
-        Deed { action: "account.change", account_id: Some(id), subject: &row.name, detail: json!({ "changed": what }) };
-    caller.record(&mut tx, &deed).await?;
-    tx.commit().await?;
-    Ok(Json(row))
 }
 
 /// See how an account's orders become documents, and where each setting comes from.

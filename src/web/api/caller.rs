@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::problem::{Kind, Problem};
 use crate::{
     api_keys::{self, Holder, Refused, Scope},
-    store::audit_log::{self, Deed},
+    store::audit_log::{self, Actor, Deed},
     web::Web,
     words,
 };
@@ -104,9 +104,14 @@ impl<S> Caller<S> {
         }
     }
 
+    /// Who does what the caller does.
+    pub(super) fn actor(&self) -> Actor {
+        self.holder.actor()
+    }
+
     /// Writes down what the caller does, in the transaction of the deed.
     pub(super) async fn record(&self, conn: &mut PgConnection, deed: &Deed<'_>) -> Result<(), Problem> {
-        Ok(audit_log::record(conn, &self.holder.actor(), deed, self.now).await?)
+        Ok(audit_log::record(conn, &self.actor(), deed, self.now).await?)
     }
 }
 

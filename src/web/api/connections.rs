@@ -24,7 +24,6 @@ use crate::{
     },
     provider::{Endpoint, Provider},
     store::{
-        audit_log::Deed,
         connections::{
             self, Status,
             listing::{self, Filter, Row},
@@ -278,13 +277,10 @@ async fn noted<S>(
     action: &str,
     detail: serde_json::Value,
 ) -> Result<Dossier, Problem> {
-    let mut tx = web.pool.begin().await?;
-    let dossier = dossiers::get(&mut tx, id).await?.ok_or_else(|| missing("connection"))?;
+    let mut conn = web.pool.acquire().await?;
+    let dossier = dossiers::get(&mut conn, id).await?.ok_or_else(|| missing("connection"))?;
     caller.admitted(dossier.account_id, "connection")?;
-    let subject = format!("{}/{}", dossier.account, dossier.provider);
-    let deed = Deed { action, account_id: Some(dossier.account_id), subject: &subject, detail };
-    caller.record(&mut tx, &deed).await?;
-    tx.commit().await?;
+    dossiers::note(&mut conn, &dossier, action, detail, &caller.actor(), caller.now).await?;
     Ok(dossier)
 }
 

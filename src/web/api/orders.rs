@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -20,7 +20,6 @@ use crate::{
         preview::{Outcome, Previewer},
     },
     store::{
-        audit_log::Deed,
         mappings,
         order_log::{
             self, Cursor, Filter, Overview,
@@ -174,19 +173,16 @@ pub(super) async fn retry_order(
     Path(id): Path<Uuid>,
 ) -> Result<Json<PutBack>, Problem> {
     let mut tx = web.pool.begin().await?;
-    let (account_id, name) = naming::whose(&mut tx, id).await?.ok_or_else(|| missing("order"))?;
+    let account_id = naming::whose(&mut tx, id).await?.ok_or_else(|| missing("order"))?;
     caller.admitted(account_id, "order")?;
-    let Some(back) = by_hand::put_back(&mut tx, &[id], &[Uuid::new_v4()], caller.now).await?.pop() else {
+    let Some(back) = by_hand::put_back(&mut tx, &[id], &[Uuid::new_v4()], &caller.actor(), caller.now).await?.pop()
+    else {
         return Err(Problem::new(
             Kind::Conflict,
             "it is neither parked nor skipped, a later revision took its place, or its content was dropped",
             format!("see why: GET /api/v1/orders/{id}"),
         ));
     };
-    let detail = json!({ "order_id": id });
-    caller
-        .record(&mut tx, &Deed { action: "order.retry", account_id: Some(account_id), subject: &name, detail })
-        .await?;
     tx.commit().await?;
     web.dispatch.wake();
     Ok(Json(back))
@@ -241,12 +237,7 @@ pub(super) async fn retry_orders(
         });
     let ids: Vec<_> = found.items().iter().map(|order| order.id).collect();
     let fresh: Vec<_> = ids.iter().map(|_| Uuid::new_v4()).collect();
-    let back = by_hand::put_back(&mut tx, &ids, &fresh, caller.now).await?;
-    if !back.is_empty() {
-        let detail = json!({ "filter": wish, "order_ids": back.iter().map(|order| order.id).collect::<Vec<_>>() });
-        let subject = words::count(back.len() as u64, "parked order");
-        caller.record(&mut tx, &Deed { action: "order.retry", account_id, subject: &subject, detail }).await?;
-    }
+    let back = by_hand::put_back(&mut tx, &ids, &fresh, &caller.actor(), caller.now).await?;
     tx.commit().await?;
     web.dispatch.wake();
     Ok(Json(found.with(back)))
@@ -290,17 +281,12 @@ pub(super) async fn skip_order(
         return Err(Problem::new(Kind::Body, "the reason is empty", "say why the order is not to be posted"));
     }
     let mut tx = web.pool.begin().await?;
-    let (account_id, name) = naming::whose(&mut tx, id).await?.ok_or_else(|| missing("order"))?;
+    let account_id = naming::whose(&mut tx, id).await?.ok_or_else(|| missing("order"))?;
     caller.admitted(account_id, "order")?;
-    let message = format!("skipped by hand: {reason}");
-    let outcome = by_hand::skip(&mut tx, id, &message, wish.risk_document, caller.now).await?;
+    let outcome = by_hand::skip(&mut tx, id, &reason, wish.risk_document, &caller.actor(), caller.now).await?;
     if outcome != Skip::Skipped {
         return Err(not_skipped(&outcome));
     }
-    let detail = json!({ "order_id": id, "reason": reason, "risk_document": wish.risk_document });
-    caller
-        .record(&mut tx, &Deed { action: "order.skip", account_id: Some(account_id), subject: &name, detail })
-        .await?;
     tx.commit().await?;
     Ok(Json(Skipped { id, status: Status::Skipped }))
 }

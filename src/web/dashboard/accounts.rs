@@ -24,7 +24,7 @@ use crate::{
     orders::intake::sync::Range,
     provider::Provider,
     store::{
-        accounts::{self, Account, Overview, search},
+        accounts::{self, Account, Change, Changed, Overview, search},
         audit_log::{self, Deed, Entry},
         connections::{self, Connection, Status},
         mappings, order_log,
@@ -163,6 +163,40 @@ pub(in super::super) async fn one(desk: Desk, Path(id): Path<String>) -> Result<
 pub(in super::super) struct Connect {
     provider: String,
     how: String,
+}
+
+/// What an account is to be called, and who is told.
+#[derive(Deserialize)]
+pub(in super::super) struct Wanted {
+    name: String,
+    owner_name: String,
+    owner_email: String,
+}
+
+/// Changes one.
+pub(in super::super) async fn change(
+    State(web): State<Web>,
+    Path(id): Path<Uuid>,
+    Acting { actor, form }: Acting<Wanted>,
+) -> Result<Response, Error> {
+    let to = format!("/accounts/{id}");
+    let refused = |words: &str| Ok(web.done(&to, Tone::Bad, words));
+    let Ok(owner_email) = form.owner_email.trim().parse::<lettre::Address>() else {
+        return refused("Nothing was changed: the owner's address is no mail address. Write it like ada@shop.example.");
+    };
+    if form.name.trim().is_empty() {
+        return refused("Nothing was changed: the account needs a name.");
+    }
+    let wanted = Change {
+        name: Some(form.name.trim()),
+        owner_name: Some(form.owner_name.trim()),
+        owner_email: Some(owner_email.as_ref()),
+    };
+    match accounts::change(&mut *web.pool.acquire().await?, id, &wanted, &actor, web.clock.now()).await? {
+        Changed::Done => Ok(web.done(&to, Tone::Good, "Changed. Mails that wait for the owner go to the new address.")),
+        Changed::NameTaken => refused("Nothing was changed: another account has that name. Choose another one."),
+        Changed::Missing => Ok(not_found().await),
+    }
 }
 
 /// Makes a link that connects an account: to go there now, or to send it to the owner.

@@ -29,9 +29,9 @@ use crate::{
     },
     provider::Provider,
     store::{
-        audit_log::{self, Actor, Deed},
+        audit_log::Actor,
         connections::{Overview, Status, search},
-        dossiers::{Dossier, Spend},
+        dossiers::{self, Dossier, Spend},
         spends::Outcome,
     },
     words,
@@ -262,13 +262,10 @@ pub(in super::super) async fn disconnect(
     Ok(web.done(&format!("/connections/{id}"), tone, &said))
 }
 
-/// Writes a deed down before it is done: what it sets off at the provider cannot be in its transaction.
+/// Writes a deed down before it is done.
 async fn written_down(web: &Web, actor: &Actor, id: Uuid, action: &str) -> Result<Option<Dossier>, Error> {
     let mut conn = web.pool.acquire().await?;
-    let Some(dossier) = crate::store::dossiers::get(&mut conn, id).await? else { return Ok(None) };
-    let subject = format!("{} at {}", dossier.account, dossier.provider.title());
-    let deed =
-        Deed { action, account_id: Some(dossier.account_id), subject: &subject, detail: json!({ "connection": id }) };
-    audit_log::record(&mut conn, actor, &deed, web.clock.now()).await?;
+    let Some(dossier) = dossiers::get(&mut conn, id).await? else { return Ok(None) };
+    dossiers::note(&mut conn, &dossier, action, json!({}), actor, web.clock.now()).await?;
     Ok(Some(dossier))
 }

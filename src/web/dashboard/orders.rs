@@ -7,7 +7,6 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -26,7 +25,7 @@ use crate::{
     },
     store::{
         self, accounts,
-        audit_log::{self, Actor, Deed},
+        audit_log::Actor,
         order_log::{
             self, Cursor, Filter, Overview,
             by_hand::{self, PutBack, Skip},
@@ -220,19 +219,7 @@ pub(in super::super) async fn retry_matching(
 async fn put_back(web: &Web, actor: &Actor, ids: &[Uuid]) -> Result<Vec<PutBack>, Error> {
     let fresh: Vec<_> = ids.iter().map(|_| Uuid::new_v4()).collect();
     let now = web.clock.now();
-    let mut tx = web.pool.begin().await?;
-    let back = by_hand::put_back(&mut tx, ids, &fresh, now).await?;
-    let deeds: Vec<_> = back
-        .iter()
-        .map(|order| Deed {
-            action: "order.retry",
-            account_id: Some(order.account_id),
-            subject: &order.name,
-            detail: json!({ "order": order.id }),
-        })
-        .collect();
-    audit_log::record_all(&mut tx, actor, &deeds, now).await?;
-    tx.commit().await?;
+    let back = by_hand::put_back(&mut *web.pool.acquire().await?, ids, &fresh, actor, now).await?;
     if !back.is_empty() {
         web.dispatch.wake();
     }
@@ -259,17 +246,10 @@ pub(in super::super) async fn skip(
         return Ok(web.done(&to, Tone::Bad, "Nothing was changed: say why the order is not to be posted."));
     }
     let mut conn = web.pool.acquire().await?;
-    let Some(facts) = explain::gather(&mut conn, id, now).await? else { return Ok(not_found().await) };
-    let order = &facts.dossier.order;
-    let mut tx = sqlx::Connection::begin(&mut *conn).await?;
-    let risk = !form.risk_document.is_empty();
-    let outcome = by_hand::skip(&mut tx, id, &format!("skipped by {actor}: {reason}"), risk, now).await?;
-    if outcome == Skip::Skipped {
-        let detail = json!({ "order": id, "reason": reason, "risk_document": risk });
-        let deed = Deed { action: "order.skip", account_id: Some(order.account_id), subject: &order.name, detail };
-        audit_log::record(&mut tx, &actor, &deed, now).await?;
+    if explain::gather(&mut conn, id, now).await?.is_none() {
+        return Ok(not_found().await);
     }
-    tx.commit().await?;
+    let outcome = by_hand::skip(&mut conn, id, &reason, !form.risk_document.is_empty(), &actor, now).await?;
     let (tone, said) = said(&outcome, now);
     Ok(web.done(&to, tone, &said))
 }

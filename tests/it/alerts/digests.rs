@@ -3,11 +3,16 @@
 use chrono::{NaiveDate, TimeDelta};
 use lamplighter::{
     sandbox::{Mail, NewOrder},
-    store::{audit_log::Actor, order_log::by_hand},
+    store::{audit_log::Actor, orders::Status},
 };
-use uuid::Uuid;
+use reqwest::Method;
+use url::Url;
 
-use crate::harness::{OPERATOR, OWNER, REALM, TestApp, minutes, order};
+use crate::{
+    dashboard::post,
+    harness::{OPERATOR, OWNER, REALM, TestApp, minutes, order},
+    pages::ask,
+};
 
 /// An order that cannot become a document.
 fn empty(name: &str) -> NewOrder {
@@ -35,13 +40,6 @@ async fn park(app: &TestApp, new: NewOrder) {
 async fn wait(app: &TestApp, by: TimeDelta) {
     app.advance(by);
     turn(app).await;
-}
-
-async fn retry_all(app: &TestApp) {
-    let ids: Vec<Uuid> =
-        sqlx::query_scalar("select id from orders where status = 'parked'").fetch_all(&app.app.pool).await.unwrap();
-    let fresh: Vec<_> = ids.iter().map(|_| Uuid::new_v4()).collect();
-    by_hand::put_back(&mut *app.conn().await, &ids, &fresh, app.clock.now()).await.unwrap();
 }
 
 fn to<'a>(mails: &'a [Mail], address: &str) -> Vec<&'a Mail> {
@@ -124,12 +122,23 @@ async fn an_owner_is_mailed_once_a_day_of_what_only_they_can_put_right() {
     wait(&app, TimeDelta::days(3)).await;
     app.mails(2).await;
 
+    // The mail opens their page, and the page sends again what waited for them, and nothing else.
     app.sandbox.close_books(REALM, None);
-    retry_all(&app).await;
+    let text = &mails[1].text;
+    let page = text.split_whitespace().find(|word| word.contains("/owner/")).expect("the mail has a link");
+    let page = Url::parse(page).unwrap();
+    let shown = ask(Method::GET, &page, &[]).await;
+    assert!(shown.body.contains("A-1") && shown.body.contains("Send again"), "{}", shown.body);
+    post(&app, &format!("{}/send-again", page.path()), &[], &[]).await;
+    let deeds = "select count(*) from audit_log where actor = 'owner' and action = 'order.retry'";
+    assert_eq!(app.count(deeds).await, 2);
     app.rounds().await;
     turn(&app).await;
     let mails = app.mails(3).await;
     assert!(mails[2].subject.starts_with("All clear: no order of Harbor Books"), "{}", mails[2].subject);
+    assert_eq!(app.order("B-1").await.status, Status::Parked);
+    let shown = ask(Method::GET, &page, &[]).await;
+    assert!(shown.body.contains("B-1") && !shown.body.contains("Send again"), "{}", shown.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

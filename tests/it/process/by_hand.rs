@@ -76,6 +76,11 @@ async fn a_life_by_hand() {
     let said = installation.on_connection("explain", &id, &[]).await.ok();
     holds(&said, &["DISCONNECTED", "Somebody chose to end it", "has its grant back", "tokens are erased"]);
 
+    let deeds = installation.run(&["audit", "--account", "Harbor Books", "--json"]).await.ok().json();
+    let deeds: Vec<_> = deeds.as_array().unwrap().iter().map(|deed| deed["action"].as_str().unwrap()).collect();
+    let (end, renewal) = ("connection.disconnect", "connection.renew");
+    assert_eq!(deeds, [renewal, end, end, renewal, renewal, "account.add"], "the latest first; a look is no deed");
+
     // A new connect of the same company: the orders that waited flow, by the daemon that ran all the time.
     sandbox.place_order(HUB, order("A-1", 100));
     until("the order to come in", async || {

@@ -38,6 +38,8 @@ async fn an_account_has_settings_of_its_own() {
     }
     let shown = installation.run(&with(&["--unset", "document", "--json"])).await.ok().json();
     assert_eq!((&shown["document"]["from"], &shown["tax"]["from"]), (&json!("default"), &json!("default")));
+    let deeds = installation.run(&["audit", "--limit", "1", "--json"]).await.ok().json();
+    assert_eq!((&deeds[0]["action"], &deeds[0]["subject"]), (&"account.settings".into(), &ACCOUNT.into()), "{deeds}");
     let nobody = installation.run(&["account", "settings", "Nobody"]).await;
     assert!(nobody.code == 1 && nobody.stderr.contains("account list"), "{}", nobody.stderr);
 }

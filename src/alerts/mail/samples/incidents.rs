@@ -33,6 +33,7 @@ pub(super) fn orders_for_owner(is_again: bool) -> OrdersForOwner<'static> {
         since: at("2026-11-21T22:30:00Z"),
         is_again,
         support_contact: Some("support@operator.example"),
+        page_url: PAGE_URL,
     }
 }
 
@@ -43,6 +44,7 @@ pub(super) fn orders_for_owner_resolved() -> OrdersForOwnerResolved<'static> {
         since: at("2026-11-21T22:30:00Z"),
         until: at("2026-11-22T08:05:00Z"),
         support_contact: Some("support@operator.example"),
+        page_url: PAGE_URL,
     }
 }
 

@@ -94,7 +94,9 @@ fn html_parts_load_nothing_and_say_what_the_text_says() {
         }
         let links = html.matches("href=").count();
         let own = html.matches(&format!("href=\"{LINK}\"")).count();
-        assert_eq!(links, own, "{name} links somewhere else");
+        let page = html.matches(&format!("href=\"{PAGE_URL}\"")).count();
+        assert_eq!(links, own + page, "{name} links somewhere else");
+        assert!(own == 0 || page == 1, "{name}: an owner who must act finds their page too");
         assert_eq!(own > 0, has_button(&name), "{name}: a button is for owners who must reconnect");
         let heading = mail.text.lines().next().unwrap();
         assert!(html.contains(heading), "{name}: {heading}");
@@ -119,6 +121,7 @@ fn names_cannot_add_tags_headers_or_paragraphs() {
         owner_name: hostile,
         company: hostile,
         support_contact: Some(hostile),
+        page_url: PAGE_URL,
         correlation_id: Some(hostile),
         ..lapsed(Provider::Quickbooks, Cause::Revoked)
     }
@@ -182,6 +185,7 @@ fn counts_are_said_in_words_that_agree() {
 fn without_a_contact_nothing_is_left_open() {
     let mail = Lapsed {
         support_contact: None,
+        page_url: PAGE_URL,
         last_good_at: None,
         correlation_id: None,
         ..lapsed(Provider::Hubspot, Cause::ReplyLost)

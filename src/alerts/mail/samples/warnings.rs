@@ -22,6 +22,7 @@ pub(super) fn running_out(provider: Provider, call: Call) -> RunningOut<'static>
         reconnect_url: LINK,
         link_expires_at: at("2026-12-30T22:41:00Z"),
         support_contact: Some("support@operator.example"),
+        page_url: PAGE_URL,
     }
 }
 
@@ -34,6 +35,7 @@ pub(super) fn running_out_resolved() -> RunningOutResolved<'static> {
         renewed_at: at("2026-12-28T08:05:00Z"),
         ends_at: Some(at("2031-12-27T08:05:00Z")),
         support_contact: Some("support@operator.example"),
+        page_url: PAGE_URL,
     }
 }
 

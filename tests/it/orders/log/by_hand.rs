@@ -6,6 +6,7 @@ use lamplighter::{
     sandbox::Outage,
     store::{
         attempts::{self, Begun, Ended, Outcome},
+        audit_log::Actor,
         lanes::{self, Leave},
         order_log::by_hand::{self, PutBack, Skip},
         orders::{
@@ -22,12 +23,14 @@ use crate::harness::{REALM, TestApp, order};
 impl TestApp {
     async fn put_back(&self, ids: &[Uuid]) -> Vec<PutBack> {
         let fresh: Vec<_> = ids.iter().map(|_| Uuid::new_v4()).collect();
-        by_hand::put_back(&mut *self.conn().await, ids, &fresh, self.clock.now()).await.unwrap()
+        by_hand::put_back(&mut *self.conn().await, ids, &fresh, &Actor::Owner, self.clock.now()).await.unwrap()
     }
 
     async fn skip(&self, name: &str, risk_document: bool) -> Skip {
         let id = self.order(name).await.id;
-        by_hand::skip(&mut *self.conn().await, id, "not for the books", risk_document, self.clock.now()).await.unwrap()
+        by_hand::skip(&mut *self.conn().await, id, "not for the books", risk_document, &Actor::Owner, self.clock.now())
+            .await
+            .unwrap()
     }
 
     async fn request_id(&self, name: &str) -> Uuid {
@@ -117,7 +120,7 @@ async fn a_skipped_order_is_not_posted_and_can_be_put_back() {
     }
     assert_eq!(totals(&app.sandbox.documents(REALM)), ["20.00"]);
     let row = app.order("A-1").await;
-    assert_eq!((row.status, row.last_message.as_deref()), (Skipped, Some("not for the books")));
+    assert_eq!((row.status, row.last_message.as_deref()), (Skipped, Some("skipped by owner: not for the books")));
     // An edit of no matter changes nothing, one that matters comes in.
     app.edit(&id, &[("hs_order_note", "call first")]);
     app.later().await;
@@ -149,7 +152,8 @@ async fn what_a_later_revision_replaces_cannot_be_skipped() {
     app.edit(&id, &DEARER);
     app.advance(crate::harness::minutes(6));
     app.app.intake.round().await.unwrap();
-    let outcome = by_hand::skip(&mut *app.conn().await, first, "not for the books", false, app.clock.now()).await;
+    let outcome =
+        by_hand::skip(&mut *app.conn().await, first, "not for the books", false, &Actor::Owner, app.clock.now()).await;
     assert_eq!(outcome.unwrap(), Skip::Replaced);
     app.app.dispatch.round().await.unwrap();
     assert_eq!(app.statuses(&id).await, [Superseded, Posted]);

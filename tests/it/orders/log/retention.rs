@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use lamplighter::{
     provider::Provider::Hubspot,
     store::{
+        audit_log::Actor,
         order_log::{by_hand, pruning::Pruned},
         orders::Status::{Parked, Posted, Queued, Superseded},
     },
@@ -85,12 +86,13 @@ async fn a_skipped_order_is_as_old_as_the_decision_and_cannot_be_put_back_withou
     app.parked("A-1").await;
     let id = app.order("A-1").await.id;
     app.advance(TimeDelta::days(11));
-    let skip = by_hand::skip(&mut *app.conn().await, id, "a test", false, app.clock.now()).await.unwrap();
+    let skip =
+        by_hand::skip(&mut *app.conn().await, id, "a test", false, &Actor::Owner, app.clock.now()).await.unwrap();
     assert_eq!(skip, by_hand::Skip::Skipped);
     assert_eq!(app.app.retention.round().await.unwrap(), Pruned::default());
     app.advance(TimeDelta::days(11));
     assert_eq!(app.app.retention.round().await.unwrap().orders, 1);
-    let back = by_hand::put_back(&mut *app.conn().await, &[id], &[id], app.clock.now()).await.unwrap();
+    let back = by_hand::put_back(&mut *app.conn().await, &[id], &[id], &Actor::Owner, app.clock.now()).await.unwrap();
     assert!(back.is_empty(), "{back:?}");
 }
 

@@ -1,0 +1,56 @@
+//! `lamplighter audit`: who did what by hand, the latest first.
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::{DONE, output, with_database};
+use crate::{
+    config::Config,
+    store::{accounts, audit_log},
+    words,
+};
+
+/// Show what was done by hand, on the command line, in the dashboard, through the API or by an owner
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Only of this account, by name or id
+    #[arg(long)]
+    account: Option<String>,
+    /// Only what came before this entry, by its number
+    #[arg(long, value_name = "NUMBER")]
+    before: Option<i64>,
+    /// The most that are shown
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=1_000))]
+    limit: i64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Options {
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<u8> {
+        with_database(config, async |conn| {
+            let account_id = match &self.account {
+                None => None,
+                Some(name) => {
+                    let missing = || format!("there is no account {name:?}: see `lamplighter account list`");
+                    Some(accounts::find(conn, name.trim()).await?.with_context(missing)?.id)
+                }
+            };
+            let entries = audit_log::recent(conn, account_id, self.before, self.limit).await?;
+            if self.json {
+                output::json(&entries)?;
+                return Ok(DONE);
+            }
+            let row = |entry: &audit_log::Entry| {
+                vec![output::instant(entry.at), entry.actor.clone(), entry.action.clone(), words::name(&entry.subject)]
+            };
+            output::table(&["When", "Who", "What", "To what"], entries.iter().map(row).collect(), "Nothing so far.");
+            if let Some(last) = entries.last().filter(|_| entries.len() as u64 == self.limit.unsigned_abs()) {
+                output::say(&format!("Older ones: --before {}. With all details: --json.", last.id));
+            }
+            Ok(DONE)
+        })
+        .await
+    }
+}
