@@ -1,6 +1,7 @@
 //! One list of checks. `lamplighter doctor`, `/readyz` and the dashboard show the same one: what was found, and what to
 //! do where it is not well.
 
+mod collector;
 mod farewells;
 
 use std::{sync::Arc, time::Duration};
@@ -12,6 +13,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     alerts::outbox::Outbox,
     clock::Clock,
+    config,
     fence::Fence,
     keeper::spool::Spool,
     provider::{Provider, Providers},
@@ -61,7 +63,7 @@ impl Check {
 pub enum Depth {
     /// Only what we know ourselves: for a probe every few seconds.
     Quick,
-    /// Talks to the SMTP server too: for a person who asks.
+    /// Talks to the SMTP server and to the collector of spans too: for a person who asks.
     Thorough,
 }
 
@@ -88,6 +90,8 @@ pub struct Health {
     pub operator_is_mailed: bool,
     /// How often a grant is tried out; `None` when never.
     pub probe_interval: Option<Duration>,
+    /// Where spans go.
+    pub telemetry: config::Telemetry,
 }
 
 /// The worst state of a list.
@@ -113,6 +117,9 @@ impl Health {
         checks.push(self.configured());
         checks.push(self.mail(depth).await);
         checks.push(self.spooled());
+        if depth == Depth::Thorough {
+            checks.extend(collector::check(&self.telemetry).await);
+        }
         checks
     }
 
