@@ -1,4 +1,4 @@
-//! A collector of spans: takes OTLP over HTTP, and tells what it was sent.
+//! A collector of spans: takes OTLP over HTTP, and tells what it was sent. It takes webhooks, too.
 
 use std::{
     collections::BTreeMap,
@@ -21,6 +21,9 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use tokio::net::TcpListener;
+
+/// Takes any message; the path is as secret as those of others.
+pub(super) const HOOK: &str = "/hooks/sesame-of-the-hook";
 
 /// A span as it came in.
 #[derive(Clone, Debug)]
@@ -59,7 +62,10 @@ impl Collector {
         let inbox = Arc::new(Inbox { status: AtomicU16::new(200), ..Inbox::default() });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().route("/v1/traces", post(take)).with_state(Arc::clone(&inbox));
+        let router = Router::new()
+            .route("/v1/traces", post(take))
+            .route(HOOK, post(async || "taken"))
+            .with_state(Arc::clone(&inbox));
         #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, inbox }

@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::{
     Daemon, Installation,
-    collector::{Collector, Span},
+    collector::{Collector, HOOK, Span},
     free_address, number, town, until,
 };
 use crate::harness::{HUB, REALM, new_database, order};
@@ -49,12 +49,15 @@ async fn a_collector_sees_a_renewal_and_an_order_and_the_requests_that_they_took
         .set("telemetry.otlp_headers", "api-key: key-of-the-collector")
         .set("telemetry.service_name", "lamplighter-of-ada");
     let daemon = installation.up().await;
+    installation.run(&["webhook", "add", &format!("{}{HOOK}", collector.url)]).await.ok();
     a_day(&installation, &sandbox, &database).await;
     let doctor = installation.run(&["doctor"]).await.ok();
     assert!(doctor.stdout.contains("the collector at 127.0.0.1 takes spans"), "{}", doctor.stdout);
     assert!(sandbox.revoke(Provider::Quickbooks, REALM));
-    until("the mail", async || {
-        (number(&database, "select count(*) from mails where sent_at is not null").await > 0).then_some(())
+    let mailed = "select count(*) from mails where sent_at is not null";
+    let delivered = "select count(*) from webhook_deliveries where delivered_at is not null";
+    until("the mail and the webhooks", async || {
+        (number(&database, mailed).await > 0 && number(&database, delivered).await > 1).then_some(())
     })
     .await;
     // What is left goes out with the stop.
@@ -106,6 +109,10 @@ async fn a_collector_sees_a_renewal_and_an_order_and_the_requests_that_they_took
     );
     let mail = find(&spans, "mail.send");
     assert_eq!((mail.get("lamplighter.outcome"), mail.kind), ("sent", 3));
+    let hook = find(&spans, "webhook.deliver");
+    assert_eq!((hook.get("http.response.status_code"), hook.get("server.address"), hook.kind), ("200", "127.0.0.1", 3));
+    assert!(!hook.get("lamplighter.delivery_id").is_empty(), "{hook:?}");
+    assert!(!format!("{spans:?}").contains("sesame"), "a path may hold a secret");
     let served = find(&spans, "GET /oauth/{provider}/callback");
     assert_eq!((served.kind, served.get("http.route")), (2, "/oauth/{provider}/callback"));
     assert!(spans.iter().all(|span| !span.name.contains("/healthz")), "a probe is no news");
