@@ -267,6 +267,7 @@ impl App {
             lateness_allowed: config.keeper.lease + Duration::from_secs(300),
             operator_is_mailed: config.alerts.operator_email.is_some(),
             probe_interval: config.keeper.probe_interval,
+            telemetry: config.telemetry.clone(),
         };
         let web = Web {
             pool: pool.clone(),

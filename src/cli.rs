@@ -233,7 +233,7 @@ fn load(sources: Sources) -> Result<Config, Problems> {
 /// A command's own words are its output; the log shows only what goes wrong, unless a filter was set.
 fn quiet(config: Config) -> Config {
     let filter = if config.log.filter == "info" { "warn" } else { config.log.filter.as_str() };
-    crate::telemetry::start(config.log.format, filter);
+    crate::telemetry::start(config.log.format, filter, None);
     config
 }
 

@@ -22,6 +22,7 @@ mod secret;
 mod show;
 mod smtp;
 mod suggest;
+mod telemetry;
 mod value;
 mod web;
 
@@ -45,6 +46,7 @@ pub use self::{
     providers::{Environment, ProviderConfig, Providers},
     reference::reference_table,
     smtp::{Smtp, SmtpSecurity},
+    telemetry::Telemetry,
     web::{StatusPage, Web},
 };
 use self::{
@@ -107,6 +109,8 @@ pub struct Config {
     pub providers: Providers,
     /// Logging.
     pub log: Log,
+    /// Where spans go.
+    pub telemetry: Telemetry,
     effective: Effective,
 }
 
@@ -165,6 +169,7 @@ impl Config {
             smtp: Smtp::read(&mut reader.section("smtp")),
             providers: Providers::read(reader),
             log: Log::read(&mut reader.section("log")),
+            telemetry: Telemetry::read(&mut reader.section("telemetry")),
             effective: Some(Effective::of(reader)),
         });
         config.check_lane_lease(reader);
@@ -234,7 +239,7 @@ mod tests {
         assert!(Config::read(&mut reader).is_some());
         let from_files: Vec<_> = reader.layers.order.iter().filter_map(|key| key.strip_suffix("_file")).collect();
         let from_files: Vec<_> = from_files.into_iter().filter(|key| *key != "vault.keys").collect();
-        assert_eq!(reader.secrets.len(), 4);
+        assert_eq!(reader.secrets.len(), 5);
         assert!(from_files.iter().all(|key| reader.secrets.contains(*key)));
     }
 }

@@ -1,21 +1,26 @@
 //! One list of checks. `lamplighter doctor`, `/readyz` and the dashboard show the same one: what was found, and what to
 //! do where it is not well.
 
+mod collector;
 mod farewells;
+mod keys;
+mod mail;
+mod tokens;
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 
 use crate::{
     alerts::outbox::Outbox,
     clock::Clock,
+    config,
     fence::Fence,
     keeper::spool::Spool,
     provider::{Provider, Providers},
-    store::{self, connections, mails, order_log, orders, outages, probes, set_asides, tokens, vault_keys},
+    store::{self, connections, order_log, orders, outages, set_asides, vault_keys},
     vault::Vault,
     words,
 };
@@ -61,7 +66,7 @@ impl Check {
 pub enum Depth {
     /// Only what we know ourselves: for a probe every few seconds.
     Quick,
-    /// Talks to the SMTP server too: for a person who asks.
+    /// Talks to the SMTP server and to the collector of spans too: for a person who asks.
     Thorough,
 }
 
@@ -88,6 +93,8 @@ pub struct Health {
     pub operator_is_mailed: bool,
     /// How often a grant is tried out; `None` when never.
     pub probe_interval: Option<Duration>,
+    /// Where spans go.
+    pub telemetry: config::Telemetry,
 }
 
 /// The worst state of a list.
@@ -111,8 +118,11 @@ impl Health {
             }
         }
         checks.push(self.configured());
-        checks.push(self.mail(depth).await);
+        checks.push(mail::check(&self.pool, &self.outbox, depth, self.operator_is_mailed).await);
         checks.push(self.spooled());
+        if depth == Depth::Thorough {
+            checks.extend(collector::check(&self.telemetry).await);
+        }
         checks
     }
 
@@ -132,7 +142,7 @@ impl Health {
         let now = self.clock.now();
         let mut conn = self.pool.acquire().await?;
         let fence = self.fence.check(&mut conn).await?;
-        let ahead = tokens::ahead(&mut conn, now).await?;
+        let ahead = store::tokens::ahead(&mut conn, now).await?;
         let counts = connections::count_by_status(&mut conn).await?;
         let by_order_status = order_log::count_unsettled(&mut conn).await?;
         let recent_outages = outages::recent(&mut conn, 10).await?;
@@ -141,81 +151,14 @@ impl Health {
         let ended = store::farewells::open(&mut conn).await?;
         Ok(vec![
             fence,
-            self.keys(&keys, resting),
-            self.keeper(&ahead, now),
+            keys::check(&self.vault, &keys, resting),
+            tokens::renewed(&ahead, self.lateness_allowed, now),
             lapsed(&counts),
-            self.verified(&mut conn, now).await?,
+            tokens::verified(&mut conn, self.probe_interval, now).await?,
             parked(&by_order_status),
             open_outages(&recent_outages, now),
             farewells::check(&ended),
         ])
-    }
-
-    fn keys(&self, keys: &[vault_keys::VaultKey], resting: u64) -> Check {
-        let at_hand = self.vault.key_ids();
-        let missing = |needed: bool| {
-            let missing = keys.iter().filter(|key| key.pruned_at.is_none() && key.is_needed() == needed);
-            missing.filter(|key| !at_hand.contains(&key.id)).map(|key| key.id.as_str()).collect::<Vec<_>>().join(", ")
-        };
-        let (needed, announced) = (missing(true), missing(false));
-        if !needed.is_empty() {
-            let message = format!("the database holds secrets sealed with {needed}, which is not at hand");
-            let remedy = "put the key back into vault.keys_file now; a running daemon reads it by itself, and none starts \
-                          without it";
-            return Check::new("vault", State::Fail, message, remedy);
-        }
-        if let Some(trouble) = self.vault.trouble() {
-            let message = format!("the keys in memory go on, but their file cannot be used: {trouble}");
-            let remedy = "correct vault.keys_file; the daemon reads it by itself, and does not start again before";
-            return Check::new("vault", State::Warn, message, remedy);
-        }
-        if resting > 0 {
-            let message =
-                format!("the tokens of {} do not open and were set aside", words::count(resting, "connection"));
-            let remedy = "`lamplighter key list` shows which daemon lacks which key; the operator was mailed the steps";
-            return Check::new("vault", State::Warn, message, remedy);
-        }
-        if !announced.is_empty() {
-            let message = format!("a rotation to the vault key {announced} waits for the keys file of this machine");
-            let remedy = "copy vault.keys_file here from the machine where `lamplighter key rotate` was begun";
-            return Check::new("vault", State::Warn, message, remedy);
-        }
-        Check::ok("vault", "every key that sealed something here is at hand")
-    }
-
-    fn keeper(&self, ahead: &[tokens::Ahead], now: DateTime<Utc>) -> Check {
-        let Some(since) = tokens::late_since(ahead) else {
-            let out = ahead.iter().find(|one| one.canary_at.is_some() && one.overdue_since.is_some());
-            return Check::ok(
-                "keeper",
-                match out {
-                    Some(one) => format!("renewals at {} wait for the end of its outage", one.provider.title()),
-                    None => "no token is overdue".to_owned(),
-                },
-            );
-        };
-        let late = (now - since).to_std().unwrap_or_default();
-        let message = format!("the most overdue token was due {}", words::until(since, now));
-        if late <= self.lateness_allowed {
-            return Check::ok("keeper", message);
-        }
-        Check::new("keeper", State::Fail, message, "is `lamplighter serve` running? Look for warnings in its log")
-    }
-
-    async fn verified(&self, conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Check, store::Error> {
-        let Some(interval) = self.probe_interval else {
-            return Ok(Check::ok("probes", "grants are not tried out: keeper.probe_interval is off"));
-        };
-        let most = TimeDelta::from_std(interval * 2).unwrap_or_default() + TimeDelta::hours(1);
-        let unseen = probes::count_unverified(conn, now - most).await?.unsigned_abs();
-        let span = words::span(most);
-        if unseen == 0 {
-            return Ok(Check::ok("probes", format!("every connected grant was seen to work within {span}")));
-        }
-        let message = format!("{} not seen to work for more than {span}", words::count(unseen, "connected grant"));
-        let remedy = "is `lamplighter serve` running, and can it reach the provider? `lamplighter connection list` shows \
-                      which, `lamplighter connection probe` asks now";
-        Ok(Check::new("probes", State::Warn, message, remedy))
     }
 
     fn configured(&self) -> Check {
@@ -232,45 +175,6 @@ impl Health {
         }
     }
 
-    async fn mail(&self, depth: Depth) -> Check {
-        if depth == Depth::Thorough
-            && let Err(cause) = self.outbox.probe().await
-        {
-            let message = format!("the SMTP server cannot be used: {cause}");
-            return Check::new("mail", State::Fail, message, "correct [smtp]; mails wait in the outbox until it works");
-        }
-        let backlog = async {
-            let mut conn = self.pool.acquire().await?;
-            Ok::<_, store::Error>((mails::backlog(&mut conn).await?, mails::held(&mut conn).await?))
-        };
-        let backlog = match backlog.await {
-            Ok((_, held)) if !held.is_empty() => return held_back(&held),
-            Ok((backlog, _)) => Ok(backlog),
-            Err(cause) => Err(cause),
-        };
-        match backlog {
-            Ok(backlog) if backlog.failing > 0 => {
-                let error = backlog.last_error.unwrap_or_default();
-                let message =
-                    format!("{} cannot be handed over: {error}", words::count(backlog.failing.unsigned_abs(), "mail"));
-                Check::new("mail", State::Warn, message, "correct [smtp]; they are tried again by themselves")
-            }
-            Ok(_) if !self.operator_is_mailed => Check::new(
-                "mail",
-                State::Warn,
-                "owners are mailed, but nobody is told of our own faults",
-                "set alerts.operator_email",
-            ),
-            Ok(_) => Check::ok("mail", "no mail is stuck"),
-            Err(_) => Check::new(
-                "mail",
-                State::Warn,
-                "the outbox cannot be read while the database is away",
-                "see the check of the database",
-            ),
-        }
-    }
-
     fn spooled(&self) -> Check {
         match self.spool.len() {
             0 => Check::ok("spool", "no reply waits on disk"),
@@ -282,19 +186,6 @@ impl Health {
             ),
         }
     }
-}
-
-/// Mails that wait for a person, not for the server.
-fn held_back(held: &[(Provider, u64)]) -> Check {
-    let each = held.iter().map(|(provider, count)| format!("{} at {}", words::count(*count, "mail"), provider.title()));
-    let message = format!(
-        "held back, because very many connections lapsed at once: {} to owners",
-        each.collect::<Vec<_>>().join(" and ")
-    );
-    let first = held.first().map_or(Provider::Quickbooks, |(provider, _)| *provider);
-    let remedy =
-        format!("look whether it is one mistake; then `lamplighter alert release {first}`, or the same with --drop");
-    Check::new("mail", State::Warn, message, remedy)
 }
 
 fn lapsed(counts: &[(Provider, connections::Status, i64)]) -> Check {

@@ -1,4 +1,10 @@
-//! Logs and metrics. A log line reads alone, its ids are fields; tokens, mail addresses and bodies never get here.
+//! Logs, metrics and spans. A log line reads alone, its ids are fields; tokens, mail addresses and bodies never get here.
+
+/// Where spans go.
+pub(crate) mod collector;
+
+/// What of a span leaves the process.
+mod conventions;
 
 /// What is counted.
 mod counters;
@@ -6,31 +12,35 @@ mod counters;
 /// What the tables say at the moment of a scrape.
 mod gauges;
 
+/// The last door before the collector.
+mod outlet;
+
+/// Spans for a collector.
+mod traces;
+
 use std::{fmt::Write as _, io::IsTerminal as _};
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{EnvFilter, Layer as _, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-pub use self::counters::Metrics;
+pub use self::{counters::Metrics, traces::Traces};
 use crate::config::LogFormat;
 
-/// Starts logging to standard error. A second call changes nothing.
-pub fn start(format: LogFormat, filter: &str) {
+/// Starts logging to standard error, and sending spans to a collector. A second call changes nothing.
+pub fn start(format: LogFormat, filter: &str, traces: Option<&Traces>) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let registry = tracing_subscriber::registry().with(filter);
     let terminal = std::io::stderr().is_terminal();
     let for_people = match format {
         LogFormat::Human => true,
         LogFormat::Json => false,
         LogFormat::Auto => terminal,
     };
-    let started = match for_people {
-        false => registry
-            .with(fmt::layer().json().flatten_event(true).with_current_span(true).with_writer(std::io::stderr))
-            .try_init(),
-        true => {
-            registry.with(fmt::layer().with_ansi(terminal).with_target(false).with_writer(std::io::stderr)).try_init()
-        }
+    let writer = fmt::layer().with_writer(std::io::stderr);
+    // Each has a filter of its own: how much is logged decides nothing about spans.
+    let lines = match for_people {
+        false => writer.json().flatten_event(true).with_current_span(true).with_filter(filter).boxed(),
+        true => writer.with_ansi(terminal).with_target(false).with_filter(filter).boxed(),
     };
+    let started = tracing_subscriber::registry().with(lines).with(traces.map(Traces::layer)).try_init();
     if started.is_err() {
         tracing::debug!("logging was started before");
     }

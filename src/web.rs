@@ -47,9 +47,9 @@ use tower_http::{
     limit::RequestBodyLimitLayer,
     set_header::SetResponseHeaderLayer,
     timeout::TimeoutLayer,
-    trace::{DefaultOnFailure, TraceLayer},
+    trace::{DefaultOnFailure, DefaultOnResponse, OnResponse as _, TraceLayer},
 };
-use tracing::{Level, error, info_span};
+use tracing::{Level, Span, debug_span, error, field::Empty, info_span};
 use uuid::Uuid;
 
 use self::pages::MessagePage;
@@ -137,7 +137,12 @@ pub fn router(web: Web) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(150)))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| internal("a handler panicked")))
         // What goes wrong is logged where it is known what it is; a probe's 503 is no news at all.
-        .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(DefaultOnFailure::new().level(Level::DEBUG)))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_response(answered)
+                .on_failure(DefaultOnFailure::new().level(Level::DEBUG)),
+        )
         .layer(header_layer(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
         .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         // Links and callbacks carry secrets in their URL: they must not travel on as a referrer or stay in a cache.
@@ -150,10 +155,21 @@ fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer
     SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
 }
 
-fn span<B>(request: &Request<B>) -> tracing::Span {
+/// Asked every few seconds by machines: no news for anybody.
+const ASKED_ALL_THE_TIME: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+fn span<B>(request: &Request<B>) -> Span {
     // The route, never the path: the path may hold a link's token and the query a code.
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str);
-    info_span!("http", method = %request.method(), route)
+    if ASKED_ALL_THE_TIME.contains(&route) {
+        return debug_span!("http", method = %request.method(), route, status = Empty);
+    }
+    info_span!("http", method = %request.method(), route, status = Empty)
+}
+
+fn answered<B>(response: &Response<B>, took: Duration, span: &Span) {
+    span.record("status", response.status().as_u16());
+    DefaultOnResponse::new().on_response(response, took, span);
 }
 
 /// Serves until `stop` completes; open requests are finished first.

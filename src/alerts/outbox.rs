@@ -13,7 +13,7 @@ use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{Instrument as _, Span, error, field::Empty, info, info_span, warn};
 
 use super::{
     delivery,
@@ -91,6 +91,17 @@ enum Failed {
     Silent,
 }
 
+impl Failed {
+    /// The word in spans.
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Build(_) => "unbuildable",
+            Self::Smtp(_) => "refused",
+            Self::Silent => "silent",
+        }
+    }
+}
+
 impl Outbox {
     /// Puts it together; nothing is connected yet.
     ///
@@ -128,7 +139,7 @@ impl Outbox {
                 return Ok(report);
             }
             for claim in &claims {
-                match self.one(claim).await {
+                match self.one(claim).instrument(self.span(claim)).await {
                     Ok(Some(true)) => report.sent += 1,
                     Ok(Some(false)) => report.failed += 1,
                     Ok(None) => {}
@@ -184,6 +195,11 @@ impl Outbox {
         }
     }
 
+    fn span(&self, claim: &mails::Claim) -> Span {
+        info_span!("mail.send", mail_id = %claim.id, alert_id = %claim.alert_id, attempt = claim.attempts,
+            host = self.smtp.host, port = self.smtp.port, outcome = Empty, error_type = Empty)
+    }
+
     /// Sends one mail: whether it went out, or nothing if it comes too late or too early to be of use.
     async fn one(&self, claim: &mails::Claim) -> Result<Option<bool>, store::Error> {
         let now = self.clock.now();
@@ -210,6 +226,7 @@ impl Outbox {
                 crate::failpoint::reach("mail_sent");
                 self.note_sent(claim).await?;
                 self.metrics.count_mail("sent");
+                Span::current().record("outcome", "sent");
                 info!(mail_id = %claim.id, alert_id = %claim.alert_id, step = ?claim.step, "mail handed over");
                 Ok(Some(true))
             }
@@ -224,6 +241,7 @@ impl Outbox {
                 let refused = matches!(&failed, Failed::Smtp(error) if delivery::refuses_recipient(error));
                 delivery::failed(&mut conn, claim, &self.alerts, refused, &words, self.clock.now()).await?;
                 self.metrics.count_mail("failed");
+                Span::current().record("outcome", "failed").record("error_type", failed.as_str());
                 warn!(mail_id = %claim.id, error = words, %retry_at, "mail not handed over, tried again: check [smtp] \
                     with `lamplighter doctor`");
                 Ok(Some(false))

@@ -17,7 +17,7 @@ pub(super) struct Options {
     /// Print only what is not well
     #[arg(long)]
     quiet: bool,
-    /// Do not talk to the SMTP server: for a probe every few seconds
+    /// Talk neither to the SMTP server nor to the collector of spans: for a probe every few seconds
     #[arg(long)]
     quick: bool,
 }

@@ -24,7 +24,7 @@ pub(super) struct Options {
 
 impl Options {
     pub(super) async fn run(self) -> anyhow::Result<u8> {
-        crate::telemetry::start(crate::config::LogFormat::Human, "warn");
+        crate::telemetry::start(crate::config::LogFormat::Human, "warn", None);
         let sandbox = Sandbox::start(Clock::system(), Listen { http: self.http, smtp: self.smtp }).await?;
         sandbox.add_company("4620816365212402417", "Harbor Books");
         sandbox.add_portal("62515", "harborbooks.example");

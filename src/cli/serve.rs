@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     config::Config,
     lifecycle::{self, End, Supervisor},
+    telemetry::{self, Traces},
     vault::Vault,
 };
 
@@ -45,7 +46,16 @@ fn skew(text: &str) -> anyhow::Result<chrono::TimeDelta> {
 }
 
 pub(super) async fn run(config: Config, warnings: Vec<String>, options: &Options) -> anyhow::Result<u8> {
-    crate::telemetry::start(config.log.format, &config.log.filter);
+    let traces = Traces::new(&config.telemetry)?;
+    telemetry::start(config.log.format, &config.log.filter, traces.as_ref());
+    let code = watched(config, warnings, options).await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    code
+}
+
+async fn watched(config: Config, warnings: Vec<String>, options: &Options) -> anyhow::Result<u8> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }

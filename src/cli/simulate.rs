@@ -47,7 +47,7 @@ pub(super) struct Options {
 
 impl Options {
     pub(super) async fn run(self, env: BTreeMap<String, String>, set: Vec<(String, String)>) -> anyhow::Result<u8> {
-        crate::telemetry::start(LogFormat::Human, if self.verbose { "info" } else { "off" });
+        crate::telemetry::start(LogFormat::Human, if self.verbose { "info" } else { "off" }, None);
         let directory = tempfile::Builder::new().prefix("lamplighter-simulate-").tempdir_in(scratch())?;
         // As root, Postgres runs under another user who must be able to pass through.
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o711))?;

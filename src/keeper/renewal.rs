@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::json;
-use tracing::{Instrument as _, debug, error, info_span, warn};
+use tracing::{Instrument as _, Span, debug, error, field::Empty, info_span, warn};
 use uuid::Uuid;
 
 use super::{
@@ -56,16 +56,22 @@ impl Keeper {
     /// be written: the lease and the open spend tell the next one, and a reply in hand waits in the spool.
     pub(super) async fn renew(&self, claim: Claim, taken: Taken) -> Option<Ended> {
         let span = info_span!("connection.renew", connection_id = %claim.connection_id, provider = %claim.provider,
-            generation = claim.generation, spend_id = claim.spend_id);
+            generation = claim.generation, spend_id = claim.spend_id, outcome = Empty, error_type = Empty);
         let outcome = async {
             let mut evidence = Evidence::default();
             match self.spend(&claim, taken, &mut evidence).await {
                 Ok(outcome) => {
                     self.metrics.count_spend(claim.provider, outcome);
+                    let span = Span::current();
+                    span.record("outcome", outcome.as_str());
+                    if !matches!(outcome, Outcome::Renewed | Outcome::Adopted | Outcome::Discarded) {
+                        span.record("error_type", outcome.as_str());
+                    }
                     debug!(outcome = outcome.as_str(), "spend finished");
                     Some(Ended { connection_id: claim.connection_id, outcome, evidence })
                 }
                 Err(cause) => {
+                    Span::current().record("error_type", "database");
                     warn!(error = %crate::telemetry::chain(&cause),
                         "the outcome of a spend could not be written; it is settled when the database is back");
                     None

@@ -27,7 +27,7 @@ use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info};
+use tracing::{Instrument as _, debug, error, field::Empty, info, info_span};
 
 pub use self::poster::{Poster, Session, ToQuickbooks};
 pub use super::posting::{Posted, Trouble};
@@ -230,8 +230,16 @@ impl<P: Poster> Dispatch<P> {
 
     async fn lane(&self, lane: lanes::Claim, allowance: Allowance) -> Result<Report, store::Error> {
         let started_at = self.keeper.clock.now();
+        let span = info_span!("lane.deliver", connection_id = %lane.connection_id, account_id = %lane.account_id,
+            posted = Empty, parked = Empty, held = Empty, error_type = Empty);
         let mut turn = Turn::new(self, lane);
-        let leave = turn.work(allowance.batch).await?;
+        let worked = turn.work(allowance.batch).instrument(span.clone()).await;
+        let Report { posted, parked, held } = turn.report;
+        span.record("posted", posted).record("parked", parked).record("held", held);
+        if worked.is_err() {
+            span.record("error_type", "database");
+        }
+        let leave = worked?;
         let Turn { lane, mut report, evidence, asked, .. } = turn;
         self.outages.weigh(Provider::Quickbooks, Endpoint::Api, lane.connection_id, &evidence).await?;
         if report.posted > 0 {

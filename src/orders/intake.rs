@@ -13,7 +13,7 @@ use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{Instrument as _, debug, error, field::Empty, info, info_span, warn};
 
 use uuid::Uuid;
 
@@ -68,6 +68,18 @@ enum Trouble {
     Store(store::Error),
     /// Somebody else reads it now.
     LostLease,
+}
+
+impl Trouble {
+    /// The word in spans.
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Provider(failure) => failure.verdict.as_str(),
+            Self::Token(_) => "no_token",
+            Self::Store(_) => "database",
+            Self::LostLease => "lost_lease",
+        }
+    }
 }
 
 impl From<store::Error> for Trouble {
@@ -168,7 +180,14 @@ impl Intake {
     async fn portal(&self, claim: Claim) -> Result<Option<u64>, store::Error> {
         let started_at = self.keeper.clock.now();
         let mut evidence = Evidence::default();
-        let (received, poll_at) = match self.read_all(&claim).await {
+        let span =
+            info_span!("intake.read", connection_id = %claim.connection_id, received = Empty, error_type = Empty);
+        let read = self.read_all(&claim).instrument(span.clone()).await;
+        match &read {
+            Ok(received) => span.record("received", received),
+            Err(trouble) => span.record("error_type", trouble.as_str()),
+        };
+        let (received, poll_at) = match read {
             Ok(received) => {
                 evidence.answered();
                 self.keeper.proven(claim.connection_id, claim.verified_at, started_at).await?;

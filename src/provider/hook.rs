@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, header::RETRY_AFTER};
+use reqwest::{Client, Request, header::RETRY_AFTER};
+use tracing::{Instrument as _, Span, field::Empty, info_span};
 use url::{Host, Url};
 
 use super::{
@@ -15,6 +16,8 @@ use super::{
 const MOST_OF_A_REPLY: usize = 16 * 1024;
 /// A message is small: an endpoint that needs longer is not well.
 const DEADLINE: Duration = Duration::from_secs(15);
+/// The header that names a message.
+const MESSAGE_ID: &str = "webhook-id";
 /// No longer wait that an endpoint asks for is honoured.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
@@ -62,6 +65,17 @@ impl HookClient {
         let request = self.0.post(url).header("content-type", "application/json").body(body);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
         let request = request.build().map_err(|_| NoAnswer::Unsendable)?;
+        let span = span(&request, headers);
+        let answer = self.exchange(request).instrument(span.clone()).await;
+        match &answer {
+            Ok(answer) => span.record("status", answer.status),
+            Err(NoAnswer::NotReached) => span.record("error_type", "not_reached"),
+            Err(_) => span.record("error_type", "interrupted"),
+        };
+        answer
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Answer, NoAnswer> {
         let mut response = self.0.execute(request).await.map_err(|error| match error.is_connect() {
             true => NoAnswer::NotReached,
             false => NoAnswer::Silent,
@@ -80,6 +94,14 @@ impl HookClient {
         }
         Ok(answer)
     }
+}
+
+/// Never the path or the query: an endpoint's address may hold a secret.
+fn span(request: &Request, headers: &[(&'static str, String)]) -> Span {
+    let id = headers.iter().find(|(name, _)| *name == MESSAGE_ID).map(|(_, value)| value.as_str());
+    let (host, port) = (request.url().host_str(), request.url().port_or_known_default());
+    info_span!("webhook.deliver", delivery_id = id, method = %request.method(), host, port, status = Empty,
+        error_type = Empty)
 }
 
 /// Whether messages may go to an address: over TLS, or to this very machine.

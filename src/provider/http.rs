@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use reqwest::{Certificate, Client, ClientBuilder, Request, redirect::Policy};
+use tracing::{Instrument as _, Span, field::Empty, info_span};
 
 use super::limits::{Turnstile, company};
 use super::reply::Reply;
@@ -47,6 +48,18 @@ pub(super) enum Lost {
     CertificateRefused,
     /// It was sent, and no whole reply came back: a deadline, a reset, or a reply too large to read to its end.
     Interrupted,
+}
+
+impl Lost {
+    /// The word in spans.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsendable => "unsendable",
+            Self::NotReached => "not_reached",
+            Self::CertificateRefused => "certificate_refused",
+            Self::Interrupted => "interrupted",
+        }
+    }
 }
 
 impl Http {
@@ -92,22 +105,40 @@ impl Http {
             self.companies.pass(company, batch).await;
         }
         let begun = Instant::now();
-        let outcome = receive(client, request).await;
+        let span = span(call, &request);
+        let outcome = receive(client, request).instrument(span.clone()).await;
         let took = begun.elapsed();
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let verdict = verdict(call, &outcome);
         if let Some(observer) = self.observer.get() {
             let Call { provider, operation, .. } = call;
-            observer(&Observed { provider, operation, verdict: verdict(call, &outcome), took });
+            observer(&Observed { provider, operation, verdict, took });
         }
+        span.record("verdict", verdict);
         let (provider, operation) = (call.provider.as_str(), call.operation);
         match &outcome {
             Ok(Reply { status, whole, correlation_id, .. }) => {
+                span.record("status", status).record("correlation_id", correlation_id.as_deref());
+                if *status < 400 && verdict != "ok" {
+                    span.record("error_type", verdict);
+                }
                 tracing::debug!(provider, operation, status, whole, correlation_id, duration_ms, "provider answered");
             }
-            Err(lost) => tracing::debug!(provider, operation, ?lost, duration_ms, "no reply from provider"),
+            Err(lost) => {
+                span.record("error_type", lost.as_str());
+                tracing::debug!(provider, operation, ?lost, duration_ms, "no reply from provider");
+            }
         }
         outcome
     }
+}
+
+/// Never the path or the query: they hold ids of companies, and codes.
+fn span(call: Call, request: &Request) -> Span {
+    let Call { provider, operation, .. } = call;
+    let (host, port) = (request.url().host_str(), request.url().port_or_known_default());
+    info_span!("provider.call", %provider, operation, method = %request.method(), host, port, status = Empty,
+        verdict = Empty, correlation_id = Empty, error_type = Empty)
 }
 
 /// What came of a call, for whoever counts; what it means is decided by whoever reads it.

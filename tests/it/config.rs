@@ -323,6 +323,27 @@ fn no_problem_repeats_a_secret() {
 }
 
 #[test]
+fn a_collector_is_named_by_its_address_and_its_headers_stay_secret() {
+    let text = "[telemetry]\notlp_endpoint = \"http://otel.lan:4318\"\notlp_headers = \"\"\"\napi-key: hunter2\nx-team:  a b \n\"\"\"\n";
+    let (config, warnings) = given(text).load().unwrap();
+    let names: Vec<_> = config.telemetry.otlp_headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["api-key", "x-team"]);
+    assert!(!config.show().contains("hunter2") && !format!("{config:?}").contains("hunter2"));
+    let exposed = "telemetry.otlp_endpoint is not https: telemetry.otlp_headers travel unencrypted";
+    assert!(warnings.iter().any(|warning| warning == exposed), "{warnings:?}");
+
+    let no_header = given("").flag("telemetry.otlp_headers", "hunter2").problems();
+    assert!(no_header.contains("telemetry.otlp_headers: holds a line that is no header"), "{no_header}");
+    assert!(!no_header.contains("hunter2"), "{no_header}");
+    for wrong in
+        ["otel.lan:4318", "grpc://otel.lan:4317", "https://ada:hunter2@otel.lan", "http://otel.lan/?key=hunter2"]
+    {
+        let problems = given("").flag("telemetry.otlp_endpoint", wrong).problems();
+        assert!(problems.contains("telemetry.otlp_endpoint: ") && !problems.contains("hunter2"), "{problems}");
+    }
+}
+
+#[test]
 fn what_is_shown_is_toml() {
     let shown = given("").config().show();
     let again = given(&shown).config().show();

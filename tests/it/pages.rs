@@ -1,6 +1,7 @@
 //! The pages themselves and what machines read: headers, the status page, health, metrics.
 
 mod machines;
+mod rules;
 mod status;
 
 use lamplighter::provider::Provider;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::Serialize;
-use tracing::{Instrument as _, info_span, warn};
+use tracing::{Instrument as _, field::Empty, info_span, warn};
 use uuid::Uuid;
 
 use super::Prober;
@@ -111,9 +111,15 @@ impl Prober {
     /// Tries one grant out.
     pub(super) async fn look(&self, claim: Claim) -> Result<(Uuid, Finding), store::Error> {
         let at = self.keeper.clock.now();
-        let span = info_span!("connection.probe", connection_id = %claim.connection_id, provider = %claim.provider);
+        let span = info_span!("connection.probe", connection_id = %claim.connection_id, provider = %claim.provider,
+            outcome = Empty, error_type = Empty);
         let mut asking = Asking { prober: self, claim: &claim, answers: Vec::new() };
-        let outcome = asking.look().instrument(span).await?;
+        let looked = asking.look().instrument(span.clone()).await;
+        match &looked {
+            Ok(outcome) => span.record("outcome", outcome.as_str()),
+            Err(_) => span.record("error_type", "database"),
+        };
+        let outcome = looked?;
         self.keeper.metrics.count_probe(claim.provider, outcome.as_str());
         Ok((claim.connection_id, Finding { outcome, at, answers: asking.answers }))
     }

@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use tracing::{debug, info, warn};
+use tracing::{Instrument as _, Span, debug, field::Empty, info, info_span, warn};
 use uuid::Uuid;
 
 use super::{Dispatch, Report, pace::Pace, poster::Poster, stuck::Stuck};
@@ -180,8 +180,12 @@ impl<'a, P: Poster> Turn<'a, P> {
                 break;
             }
             let started_at = dispatch.keeper.clock.now();
-            let result = in_time(dispatch, dispatch.poster.post(&self.lane, session, order)).await;
-            let (one, stop) = self.judge(session, order, result.unwrap_or_else(|late| Err(late.into()))).await?;
+            let span = span(order);
+            let result =
+                in_time(dispatch, dispatch.poster.post(&self.lane, session, order)).instrument(span.clone()).await;
+            let judging = self.judge(session, order, result.unwrap_or_else(|late| Err(late.into())));
+            let (one, stop) = judging.instrument(span.clone()).await?;
+            record(&span, &one);
             ended.push(Ended { started_at, ..one });
             if stop.is_some() {
                 leave = stop;
@@ -202,16 +206,19 @@ impl<'a, P: Poster> Turn<'a, P> {
         let started_at = dispatch.keeper.clock.now();
         let posting = dispatch.poster.post_together(&self.lane, session, handful);
         let results = in_time(dispatch, posting)
+            .instrument(info_span!("order.post_together", orders = handful.len()))
             .await
             .unwrap_or_else(|late| handful.iter().map(|_| Err(Trouble::Provider(late.clone()))).collect());
         let (mut ended, mut leave) = (Vec::with_capacity(handful.len()), None);
         for (order, result) in handful.iter().zip(results) {
+            let span = span(order);
             let (one, stop) = match result {
                 Err(Trouble::Provider(failure)) if leave.is_some() => {
                     (self.of_failure(order, outcome(failure.verdict), &failure), None)
                 }
-                result => self.judge(session, order, result).await?,
+                result => self.judge(session, order, result).instrument(span.clone()).await?,
             };
+            record(&span, &one);
             ended.push(Ended { started_at, ..one });
             leave = leave.or(stop);
         }
@@ -346,6 +353,20 @@ impl<'a, P: Poster> Turn<'a, P> {
             correlation_id: failure.correlation_id.clone(),
             ..self.ended(order, outcome)
         }
+    }
+}
+
+fn span(order: &Waiting) -> Span {
+    info_span!("order.post", order_id = %order.id, attempt = order.attempts + 1, outcome = Empty, status = Empty,
+        document_id = Empty, correlation_id = Empty, error_type = Empty)
+}
+
+fn record(span: &Span, one: &Ended) {
+    let outcome = one.outcome.as_str();
+    span.record("outcome", outcome).record("document_id", one.document_id.as_deref());
+    span.record("status", one.status).record("correlation_id", one.correlation_id.as_deref());
+    if !matches!(one.order_status, Status::Posted | Status::Superseded) {
+        span.record("error_type", outcome);
     }
 }
 

@@ -7,7 +7,7 @@ use std::{collections::HashSet, time::Duration};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
-use tracing::warn;
+use tracing::{Instrument as _, field::Empty, info_span, warn};
 use uuid::Uuid;
 
 use super::{Intake, Trouble};
@@ -68,6 +68,18 @@ pub enum Error {
     Stopped,
 }
 
+impl Error {
+    /// The word in spans.
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Provider(failure) => failure.verdict.as_str(),
+            Self::Token(_) => "no_token",
+            Self::Store(_) => "database",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
         match trouble {
@@ -97,7 +109,13 @@ impl Intake {
         mut progress: impl FnMut(&Summary, DateTime<Utc>),
     ) -> (Summary, Result<(), Error>) {
         let mut summary = Summary::default();
-        let result = self.sync_into(range, &mut summary, &mut progress).await;
+        let span = info_span!("intake.sync", account_id = %range.account_id, connection_id = %range.connection_id,
+            seen = Empty, received = Empty, filtered = Empty, error_type = Empty);
+        let result = self.sync_into(range, &mut summary, &mut progress).instrument(span.clone()).await;
+        span.record("seen", summary.seen).record("received", summary.new).record("filtered", summary.filtered);
+        if let Err(cause) = &result {
+            span.record("error_type", cause.as_str());
+        }
         (summary, result)
     }
 

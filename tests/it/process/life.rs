@@ -14,7 +14,7 @@ use sqlx::{Connection as _, PgConnection};
 use url::Url;
 use uuid::Uuid;
 
-use super::{ACCOUNT, Installation, Said, everything, is_gone, town, until};
+use super::{ACCOUNT, Installation, Said, collector::Collector, everything, is_gone, town, until};
 use crate::harness::{HUB, OWNER, REALM, order};
 
 /// Everything that must not be readable anywhere, and everything that was printed.
@@ -123,7 +123,12 @@ async fn connect(installation: &Installation, sandbox: &Sandbox, audit: &mut Aud
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_life_and_nothing_secret_is_readable_afterwards() {
     let (sandbox, mut audit) = (town().await, Audit::default());
-    let installation = Installation::beside(&sandbox).set("log.filter", "debug");
+    let collector = Collector::start().await;
+    let installation = Installation::beside(&sandbox)
+        .set("log.filter", "debug")
+        .set("telemetry.otlp_endpoint", &collector.url)
+        .set("telemetry.otlp_headers", "api-key: key-of-the-collector");
+    audit.secret("the collector's key", "key-of-the-collector");
     audit.heard(installation.run(&["key", "generate"]).await).ok();
     audit.keys(&installation);
     add_accounts(&installation, &mut audit).await;
@@ -180,13 +185,16 @@ async fn a_whole_life_and_nothing_secret_is_readable_afterwards() {
         assert!(parsed["level"].is_string() && parsed["timestamp"].is_string(), "{line}");
     }
     let kinds: BTreeSet<_> = audit.secrets.iter().map(|(what, _)| *what).collect();
-    assert_eq!(kinds.len(), 7, "{kinds:?}");
+    assert_eq!(kinds.len(), 8, "{kinds:?}");
     // What is looked through is the right thing: names that are no secret are there.
     let id = connections[0]["id"].as_str().unwrap();
-    assert!(output.contains(id) && rows.contains(id) && audit.printed.contains(id));
+    let spans = format!("{:?}", collector.spans());
+    assert!(output.contains(id) && rows.contains(id) && audit.printed.contains(id) && spans.contains(id));
+    assert!(!spans.contains(OWNER) && spans.contains("/connect/{token}"), "{spans}");
     assert!(output.contains("DEBUG"), "the log was meant to be as talkative as it gets");
     for (place, text) in [
         ("the daemon's log", &output),
+        ("the exported spans", &spans),
         ("the database", &rows),
         ("the Postgres log", &log),
         ("what was printed", &audit.printed),
