@@ -4,6 +4,7 @@ Whatever the browser complains of, and whatever it asks of a host that is not in
 """
 
 import os
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from playwright.sync_api import expect
@@ -26,7 +27,10 @@ def launch(playwright):
 
 
 class Window:
-    """One browser context, which shares no cookie with another."""
+    """One browser context, which shares no cookie with another, but for the session of whoever comes back."""
+
+    sessions: ClassVar[dict] = {}
+    opened: ClassVar[list] = []
 
     def __init__(self, browser, size, scheme="light", script=True, **more):
         self.context = browser.new_context(viewport=size, color_scheme=scheme, java_script_enabled=script, **more)
@@ -37,6 +41,7 @@ class Window:
         self.context.on("weberror", lambda error: self.complaints.append(f"script failed: {error.error}"))
         self.context.on("request", self._request)
         self.page = self.context.new_page()
+        self.opened.append(self)
 
     def _console(self, message):
         # A page that is refused on purpose is a failed load, too.
@@ -59,15 +64,31 @@ class Window:
         assert reply.status == status, f"{path}: {reply.status} instead of {status}"
 
     def sign_in(self, name="ada"):
-        """Signs an operator in."""
+        """Signs an operator in, by the form; later windows keep the session."""
+        if name in self.sessions:
+            self.context.add_cookies(self.sessions[name])
+            return self
         self.goto("/sign-in")
         self.page.get_by_label("Name").fill(name)
         self.page.get_by_label("Password").fill(PASSWORD)
         self.page.get_by_role("button", name="Sign in").click()
         expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
+        self.sessions[name] = [one for one in self.context.cookies() if one["name"] == "lamplighter_session"]
         return self
 
     def close(self):
         """What is left unaccounted for."""
         self.context.close()
+        self.opened.remove(self)
         return self.complaints
+
+    @classmethod
+    def last_words(cls):
+        """Where every window stood that a failure left open, and what it complained of."""
+        left, cls.opened[:] = list(cls.opened), []
+        return [f"a window at {one.page.url}: {one.close_quietly()}" for one in left]
+
+    def close_quietly(self):
+        """Closes one that was left open."""
+        self.context.close()
+        return "; ".join(self.complaints) or "no complaint"

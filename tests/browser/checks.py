@@ -9,8 +9,8 @@ from playwright.sync_api import Error
 class Checks:
     """What passed and what did not."""
 
-    def __init__(self):
-        self.passed, self.failed = 0, 0
+    def __init__(self, last_words):
+        self.passed, self.failed, self.last_words = 0, 0, last_words
 
     def run(self, name, check):
         """One check: it raises, or gives a list of what is wrong."""
@@ -20,7 +20,7 @@ class Checks:
         except (AssertionError, Error) as error:
             where = traceback.extract_tb(error.__traceback__)
             ours = [frame for frame in where if "/tests/browser/" in frame.filename][-1]
-            wrong = [f"{ours.filename.rsplit('/', 1)[-1]}:{ours.lineno}: {ours.line}", *str(error).splitlines()[:12]]
+            wrong = [f"{ours.filename.rsplit('/', 1)[-1]}:{ours.lineno}: {ours.line}", *str(error).splitlines()[:12], *self.last_words()]
         took = time.monotonic() - began
         if wrong:
             self.failed += 1

@@ -12,18 +12,21 @@ from town import SHOTS
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 GRAVE = {"serious", "critical"}
-LOOKS = [(scheme, name, size) for scheme in ("light", "dark") for name, size in (("wide", WIDE), ("phone", PHONE))]
+LOOKS = [("light", "wide", WIDE), ("dark", "phone", PHONE), ("light", "phone", PHONE), ("dark", "wide", WIDE)]
+# By then every width and every light was seen once with all rules: only colours can still differ.
+WHOLE = 2
 # A small phone, where WCAG still wants one column; a large one; a tablet, upright and across.
 WIDTHS = (320, 390, 600, 768, 1024)
 
 UNFOLD = "document.querySelectorAll('details').forEach(one => one.open = true)"
-RUN = """axe.run(document, {resultTypes: ['violations']}).then(found => JSON.stringify(found.violations.map(
+RUN = """axe.run(document, {resultTypes: ['violations']%s}).then(found => JSON.stringify(found.violations.map(
   one => [one.impact, one.id, one.help, one.nodes.map(node => node.target.join(' ') + ' ' + node.html.slice(0, 160))])))"""
+COLOURS = ", runOnly: ['color-contrast', 'link-in-text-block']"
 SIDEWAYS = """(() => {
   const wide = document.documentElement.scrollWidth - innerWidth;
   if (wide <= 0) return '';
   const far = [...document.querySelectorAll('body *')].filter(one => one.getBoundingClientRect().right > innerWidth + 1).pop();
-  return `${wide} px, by ${far === undefined ? 'something' : far.outerHTML.slice(0, 160)}`;
+  return `${wide} px, for ${far === undefined ? 'something' : far.outerHTML.slice(0, 160)}`;
 })()"""
 CUT = """[...document.querySelectorAll('body *')].filter(one => {
   const style = getComputedStyle(one);
@@ -42,23 +45,26 @@ class Looker:
         """What is wrong with the page that is open."""
         self._keep(name)
         self.page.evaluate(UNFOLD)
-        wrong = []
+        wrong = {}
         self._tell("Runtime.evaluate", expression=AXE)
-        for scheme, shape, size in LOOKS:
+        for n, (scheme, shape, size) in enumerate(LOOKS):
             self._turn(scheme, size)
-            found = self._tell("Runtime.evaluate", expression=RUN, awaitPromise=True)["result"]["value"]
+            run = RUN % ("" if n < WHOLE else COLOURS)
+            found = self._tell("Runtime.evaluate", expression=run, awaitPromise=True)["result"]["value"]
             for impact, rule, words, nodes in json.loads(found):
                 if impact in GRAVE or os.environ.get("ALL"):
-                    wrong += [f"{scheme}, {shape}: {impact} {rule}: {words}: {node}" for node in nodes[:4]]
-            wrong += [f"{scheme}, {shape}: cut off: {node}" for node in self.page.evaluate(CUT)[:4]]
+                    for node in nodes[:4]:
+                        wrong.setdefault(f"{impact} {rule}: {words}: {node}", []).append(f"{scheme} {shape}")
+            for node in self.page.evaluate(CUT)[:4]:
+                wrong.setdefault(f"cut off: {node}", []).append(f"{scheme} {shape}")
         for width in WIDTHS:
             self._turn("light", {"width": width, "height": 844})
             wide = self.page.evaluate(SIDEWAYS)
             if wide:
-                wrong.append(f"{width} px: scrolls sideways: {wide}")
-        wrong += self.window.complaints
+                wrong.setdefault("scrolls sideways", []).append(f"at {width} px by {wide}")
+        heard = list(self.window.complaints)
         self.window.complaints.clear()
-        return list(dict.fromkeys(wrong))
+        return [f"{what} ({', '.join(where)})" for what, where in wrong.items()] + heard
 
     def _turn(self, scheme, size):
         self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
@@ -78,6 +84,6 @@ class Looker:
             self.page.screenshot(path=f"{SHOTS}/{name}.{scheme}.{shape}.png", full_page=True)
         if self.page.locator("details:not([open])").count():
             self.page.evaluate(UNFOLD)
-            for scheme, shape, size in (LOOKS[0], LOOKS[3]):
+            for scheme, shape, size in LOOKS[:WHOLE]:
                 self._turn(scheme, size)
                 self.page.screenshot(path=f"{SHOTS}/{name}-unfolded.{scheme}.{shape}.png", full_page=True)

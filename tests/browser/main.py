@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from browser import PHONE, WIDE, launch
+from browser import PHONE, WIDE, Window, launch
 from checks import Checks
 from hands import forms, keyboard, living
 from pages import Album
@@ -15,7 +15,7 @@ from walk import Walk
 
 def main(parts):
     """All of it, or the parts that are named; the walk is what the others stand on."""
-    checks = Checks()
+    checks = Checks(Window.last_words)
 
     def wanted(part):
         return not parts or part in parts
@@ -28,8 +28,9 @@ def main(parts):
         harbor = Company("Harbor Books", "4620816365212402417", "62515", "Ada Harbor")
         quay = Company("Quay Supplies", "4620816365000000002", "62516", "Bela Quay")
         with_script = Walk(browser, harbor, size=WIDE)
-        checks.run("the walk, with script, on a wide screen", with_script.walk)
-        if wanted("walk"):
+        if wanted("walk") or wanted("pages") or wanted("hands"):
+            checks.run("the walk, with script, on a wide screen", with_script.walk)
+        if wanted("walk") or wanted("pages"):
             without = Walk(browser, quay, size=PHONE, scheme="dark", script=False)
             checks.run("the walk, without script, on a phone", without.walk)
         if wanted("hands"):
@@ -42,7 +43,7 @@ def main(parts):
             )
             speicher.email = "zoe.angstroem-oeberg@ueberseehafen-antiquariat-und-soehne.example"
             checks.run("the pages of links and consents", lambda: album.messages(harbor, with_script.owners_page))
-            checks.run("the pages when everything is wrong", lambda: album.in_need(harbor, speicher))
+            checks.run("the pages when everything is wrong", lambda: album.in_need(harbor, quay, speicher))
         if wanted("mails"):
             album.mails(sorted(Path(MAILS).glob("*.html")))
         browser.close()

@@ -99,7 +99,7 @@ class Album:
         window.refused.add(window.page.url)
         window.complaints = kept + [one for one in window.complaints if window.page.url not in one]
 
-    def in_need(self, company, other):
+    def in_need(self, company, second, other):
         """Everything that can be wrong at once is wrong, and stands on every page."""
         window = self.window().sign_in()
         page = window.page
@@ -114,8 +114,10 @@ class Album:
         self.look(window, "order-posted")
         self.breaks(window, other)
         lever(provider="quickbooks", outage="status_503", outage_scope="api")
-        for n in range(4, 8):
-            company.order(f"Order 100{n}")
+        # One company's trouble is not the provider's: two must see it.
+        for one in (company, second):
+            one.order("Order 1004")
+            one.order("Order 1005")
         window.goto("/outages")
         reload_until(page, "an outage", page.locator("td .badge", has_text="open").count)
         window.goto("/orders?status=queued")
@@ -173,10 +175,10 @@ class Album:
 
     def mails(self, files):
         """Every kind of mail, as `alert preview` writes it."""
+        window = self.window()
         for file in files:
-            window = Window(self.browser, WIDE)
             self.look(window, f"mail-{file.stem}", file.as_uri())
-            window.close()
+        window.close()
 
 
 def cli_lapses(company):

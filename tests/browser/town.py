@@ -49,19 +49,19 @@ def cli(*arguments):
     return done.stdout
 
 
-def until(what, look):
+def until(what, look, patience=PATIENCE):
     """Waits until `look` gives something, and gives that."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while True:
         found = look()
         if found:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {PATIENCE:.0f} s in vain for {what}")
+            raise AssertionError(f"waited {patience:.0f} s in vain for {what}")
         time.sleep(0.1)
 
 
-def reload_until(page, what, look):
+def reload_until(page, what, look, patience=PATIENCE):
     """Opens the page again until `look` gives something, as a person without script would."""
 
     def once():
@@ -70,4 +70,4 @@ def reload_until(page, what, look):
             page.reload()
         return found
 
-    return until(what, once)
+    return until(what, once, patience)

@@ -4,6 +4,7 @@ It is walked twice: with script in a wide window, and without script on a phone.
 """
 
 import re
+import time
 
 from playwright.sync_api import expect
 
@@ -19,29 +20,44 @@ class Walk:
         self.operator = Window(browser, **kind)
         self.page = self.operator.page
         self.account, self.owners_page = "", ""
+        self.began = time.monotonic()
 
     def walk(self):
         """All of it, in its order."""
         for provider in ("quickbooks", "hubspot"):
             lever(provider=provider, interactive=True)
+        self.operator.sessions.clear()
         self.operator.sign_in()
+        self.tells("signed in")
         self.adds_an_account()
+        self.tells("account added")
         self.connects()
+        self.tells("both providers connected")
         self.order_crosses("Order 1001")
+        self.tells("an order crossed")
         self.links_the_owners_page()
         self.grant_is_revoked()
+        self.tells("the grant is revoked, and a renewal by hand found out")
         self.company.order("Order 1002")
         self.sees_it_waiting("Order 1002")
+        self.tells("a second order waits")
         owner = Window(self.browser, **self.kind)
         self.owner_sees_what_is_wrong(owner)
         self.owner_repairs_it_by_mail(owner)
+        self.tells("the owner's mail came, and its link repaired it")
         self.sees_posted("Order 1002")
+        self.tells("the second order crossed by itself")
         self.owner_sees_the_catch_up(owner)
+        self.tells("the owner's page shows the catch-up")
         self.mail("is connected again", self.company.email)
         self.all_is_calm()
         for provider in ("quickbooks", "hubspot"):
             lever(provider=provider, interactive=False)
         return self.operator.close() + owner.close()
+
+    def tells(self, what):
+        """What was seen, and when."""
+        print(f"        {time.monotonic() - self.began:5.1f} s  {what}", flush=True)
 
     def adds_an_account(self):
         """The first page that changes something."""
@@ -142,7 +158,8 @@ class Walk:
         window.page.goto(f"{SANDBOX}/mailbox")
         row = window.page.get_by_role("row").filter(has_text=address)
         found = row.get_by_role("link", name=re.compile(subject)).first
-        reload_until(window.page, f"a mail to {address}: {subject}", found.count)
+        # Less than the pause of an outbox that nobody has woken.
+        reload_until(window.page, f"a mail to {address}: {subject}", found.count, patience=15)
         href = found.get_attribute("href")
         assert not window.close()
         return href
