@@ -15,6 +15,8 @@ GRAVE = {"serious", "critical"}
 LOOKS = [("light", "wide", WIDE), ("dark", "phone", PHONE), ("light", "phone", PHONE), ("dark", "wide", WIDE)]
 # By then every width and every light was seen once with all rules: only colours can still differ.
 WHOLE = 2
+# Elements of a page that is the same all the way down; axe takes a minute for all looks at the page of the API.
+LARGE = 4000
 # A small phone, where WCAG still wants one column; a large one; a tablet, upright and across.
 WIDTHS = (320, 390, 600, 768, 1024)
 
@@ -47,9 +49,10 @@ class Looker:
         self.page.evaluate(UNFOLD)
         wrong = {}
         self._tell("Runtime.evaluate", expression=AXE)
-        for n, (scheme, shape, size) in enumerate(LOOKS):
+        large = self.page.locator("*").count() > LARGE
+        for n, (scheme, shape, size) in enumerate(LOOKS[:WHOLE] if large else LOOKS):
             self._turn(scheme, size)
-            run = RUN % ("" if n < WHOLE else COLOURS)
+            run = RUN % ("" if n < (1 if large else WHOLE) else COLOURS)
             found = self._tell("Runtime.evaluate", expression=run, awaitPromise=True)["result"]["value"]
             for impact, rule, words, nodes in json.loads(found):
                 if impact in GRAVE or os.environ.get("ALL"):
