@@ -27,7 +27,7 @@ def main(parts):
     with sync_playwright() as playwright:
         browser = launch(playwright)
         album = Album(checks, browser)
-        if wanted("pages"):
+        if wanted("empty"):
             checks.run("the pages before anything complain of nothing", album.before_anything)
         harbor = Company("Harbor Books", "4620816365212402417", "62515", "Ada Harbor")
         quay = Company("Quay Supplies", "4620816365000000002", "62516", "Bela Quay")
@@ -56,5 +56,6 @@ def main(parts):
     return checks.end()
 
 
+# The parts: empty, walk, hands, pages, mails.
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -14,7 +14,7 @@ SANDBOX = os.environ["SANDBOX"]
 MAILS = os.environ["MAILS"]
 SHOTS = os.environ.get("SHOTS", "")
 PASSWORD = "four random words here"
-PATIENCE = 30.0
+PATIENCE = float(os.environ.get("PATIENCE", "30"))
 
 
 class Company:
