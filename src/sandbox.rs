@@ -53,6 +53,7 @@ use std::{io, net::SocketAddr, ops::Deref, sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    http::StatusCode,
     middleware::from_fn_with_state,
     routing::{get, post},
 };
@@ -260,6 +261,8 @@ fn routes(world: &Arc<World>) -> Router {
         .layer(from_fn_with_state(Arc::clone(world), weather::at_hubspot));
     Router::new()
         .route("/", get(pages::index))
+        // Browsers ask for it of themselves, and complain of a 404.
+        .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .route("/mailbox", get(pages::mailbox))
         .route("/mailbox/{id}", get(pages::mail))
         .route("/mailbox/{id}/html", get(pages::mail_html))

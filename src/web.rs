@@ -76,7 +76,7 @@ pub struct Web {
     pub providers: Providers,
     /// Seals what a callback brings.
     pub keeper: Keeper,
-    /// Wakes everything that may have waited for a connection.
+    /// Wakes everything that may have waited for a connection, or has to tell of it.
     pub connected: Arc<dyn Fn() + Send + Sync>,
     /// Woken by a webhook.
     pub intake: Intake,

@@ -107,6 +107,16 @@ fn shows(c: char) -> bool {
     !c.is_control() && !turns_direction && c != '\u{feff}'
 }
 
+/// The particulars of a deed in one line: `role operator, how link`; nothing when there are none.
+pub fn particulars(detail: &serde_json::Value) -> String {
+    let Some(pairs) = detail.as_object() else { return String::new() };
+    let said = pairs.iter().map(|(key, value)| match value.as_str() {
+        Some(text) => format!("{key} {text}"),
+        None => format!("{key} {value}"),
+    });
+    said.collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +156,14 @@ mod tests {
         assert_eq!(count(1, "order"), "1 order");
         assert_eq!(count(1_234_567, "order"), "1,234,567 orders");
         assert_eq!(number(999), "999");
+    }
+
+    #[test]
+    fn particulars_are_words_and_not_json() {
+        let said = |detail| particulars(&detail);
+        assert_eq!(said(serde_json::json!({})), "");
+        let detail = serde_json::json!({ "how": "link", "orders": 3, "from": null });
+        assert_eq!(said(detail), "from null, how link, orders 3");
     }
 
     #[test]

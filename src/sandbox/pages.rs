@@ -19,14 +19,14 @@ const STYLE: &str = "\
 font:16px/1.55 system-ui,sans-serif;background:light-dark(#faf7f1,#1a1814);color:light-dark(#27231b,#eae4d8)}\
 a{color:var(--accent)}h1{font-size:1.5rem;margin:.2rem 0 1rem}h2{font-size:1.05rem;margin:2rem 0 .5rem}\
 table{border-collapse:collapse;width:100%;background:var(--card);border:1px solid var(--line);border-radius:8px}\
-td,th{padding:.5rem .75rem;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}\
+td,th{padding:.5rem .75rem;text-align:left;overflow-wrap:anywhere;border-bottom:1px solid var(--line);vertical-align:top}\
 tr:last-child td{border-bottom:0}th{font-weight:600;color:var(--soft);font-size:.85rem}\
 small,.quiet{color:var(--soft)}.bad{border-left:3px solid #c0392b;padding-left:.75rem}\
 pre{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:1rem;overflow:auto;\
 white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85rem}\
 iframe{width:100%;height:40rem;border:1px solid var(--line);border-radius:8px;background:#fff}\
-.cards{list-style:none;padding:0;display:grid;gap:.6rem}.cards a{display:flex;justify-content:space-between;\
-gap:1rem;padding:.9rem 1rem;background:var(--card);border:1px solid var(--line);border-radius:8px;\
+.cards{list-style:none;padding:0;display:grid;gap:.6rem}.cards a{display:flex;flex-wrap:wrap;justify-content:space-between;\
+gap:0 1rem;overflow-wrap:anywhere;padding:.9rem 1rem;background:var(--card);border:1px solid var(--line);border-radius:8px;\
 text-decoration:none;color:inherit}.cards a:hover{border-color:var(--accent)}nav a{margin-right:1rem}";
 
 /// A whole page. The body is HTML already; the title is not.

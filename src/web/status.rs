@@ -83,12 +83,16 @@ async fn fill(page: &mut StatusPage, conn: &mut PgConnection) -> Result<(), stor
 }
 
 fn connection_row(row: &connections::Overview) -> ConnectionRow {
-    let runs = |until: DateTime<Utc>| TokenClock::Runs { from: row.renewed_at, until };
+    // Of a connection that was ended nothing is held.
+    let runs = |until: DateTime<Utc>| match row.status {
+        Status::Disconnected => TokenClock::None,
+        _ => TokenClock::Runs { from: row.renewed_at, until },
+    };
     // HubSpot's refresh tokens have no end; Intuit's hard cap is there, but only reported when asked for.
     let or_absent = |until: Option<DateTime<Utc>>| match (until, row.provider) {
         (Some(until), _) => runs(until),
-        (None, Provider::Hubspot) => TokenClock::Endless,
-        (None, Provider::Quickbooks) => TokenClock::None,
+        (None, Provider::Hubspot) if row.status != Status::Disconnected => TokenClock::Endless,
+        (None, _) => TokenClock::None,
     };
     let reason = match (row.status, row.cause) {
         (Status::Lapsed, Some(cause)) => Some(format!("{}: the owner was mailed a reconnect link", cause.as_str())),

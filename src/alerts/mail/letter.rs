@@ -104,6 +104,14 @@ struct AsHtml<'a> {
     ground: &'static str,
 }
 
+impl AsHtml<'_> {
+    /// The words of a line with their spaces, and whether one is an option of a command: that must not be broken at its
+    /// hyphens, or nobody can tell how it is written.
+    fn words<'a>(&self, line: &'a str) -> impl Iterator<Item = (bool, &'a str)> {
+        line.split_inclusive(' ').map(|word| (word.starts_with("--"), word))
+    }
+}
+
 impl Letter {
     /// Lays the letter out twice.
     pub(super) fn render(self) -> Result<Rendered, askama::Error> {

@@ -142,6 +142,7 @@ pub(super) async fn renew_connection(
     let dossier = noted(&web, &caller, id, "connection.renew", json!({ "override": word })).await?;
     let keeper = web.keeper.clone();
     let renewal = under_way(&web, async move { keeper.renew_by_hand(id, haste, |_: &Lease| {}).await }).await??;
+    (web.connected)();
     let elsewhere = match renewal {
         Renewal::Spent { outcome: Some(Outcome::Renewed), .. } => false,
         Renewal::Spent { outcome: Some(Outcome::Adopted | Outcome::Discarded), .. } | Renewal::Elsewhere => true,

@@ -3,7 +3,8 @@
 use askama::Template;
 use axum::{
     extract::{Path, Query, State},
-    response::{IntoResponse as _, Redirect, Response},
+    http::{StatusCode, header},
+    response::{IntoResponse as _, Response},
 };
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use serde::Deserialize;
@@ -14,7 +15,8 @@ use uuid::Uuid;
 use super::{
     super::{
         Error, Web, not_found,
-        pages::{Frame, Here, Shown as _, Tone},
+        pages::{Frame, Here, MessagePage, Shown as _, Tone},
+        show,
         visitor::Acting,
     },
     Desk,
@@ -222,7 +224,9 @@ pub(in super::super) async fn connect(
         return Ok(web.done(&format!("/accounts/{id}"), Tone::Good, &said));
     }
     if form.how == "here" {
-        return Ok(Redirect::to(url.as_str()).into_response());
+        // The policy lets no form lead to another site, not by a detour either: this page goes on by itself.
+        let onwards = [(header::REFRESH, format!("0; url={url}"))];
+        return Ok((onwards, show(StatusCode::OK, &MessagePage::off_to(provider, url.as_str()))).into_response());
     }
     let until = words::instant(link.expires_at);
     let said =

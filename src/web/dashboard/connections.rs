@@ -179,7 +179,10 @@ pub(in super::super) async fn renew(
     let keeper = web.keeper.clone();
     let under_way = web.under_way.spawn(async move { keeper.renew_by_hand(id, haste, |_| ()).await });
     let Ok(renewal) = under_way.await else { return Ok(super::internal("a renewal ended early")) };
-    let (tone, said) = renewed(&renewal?, dossier.provider);
+    let renewal = renewal?;
+    // Orders may flow again, or the owner has to be told.
+    (web.connected)();
+    let (tone, said) = renewed(&renewal, dossier.provider);
     Ok(web.done(&format!("/connections/{id}"), tone, &said))
 }
 

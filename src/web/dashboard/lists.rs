@@ -25,6 +25,7 @@ use crate::{
         audit_log::{self, Entry},
         outages, spends,
     },
+    words,
 };
 
 /// Rows of one page.

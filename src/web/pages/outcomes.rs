@@ -9,6 +9,14 @@ use crate::{
 };
 
 impl MessagePage {
+    /// On the way to a provider, from a form that may not lead there itself.
+    pub fn off_to(provider: Provider, url: &str) -> Self {
+        let title = provider.title();
+        Self::new(Tone::Quiet, "One moment", format!("Off to {title}"))
+            .says(format!("{title} asks for the permission next. If nothing happens, go there yourself."))
+            .offers(format!("Go to {title}"), Some(url))
+    }
+
     /// It worked. `other_missing` is the account's other provider, when that is not connected yet, and where to do so.
     pub fn connected(
         provider: Provider,

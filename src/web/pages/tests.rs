@@ -16,6 +16,7 @@ fn messages() -> Vec<MessagePage> {
     let mut pages = vec![
         MessagePage::connected(quickbooks, "Harbor Books LLC", "Harbor Books", 12, None),
         MessagePage::connected(quickbooks, "Harbor Books LLC", "Harbor Books", 1, Some((hubspot, URL))),
+        MessagePage::off_to(quickbooks, URL),
         MessagePage::denied(quickbooks, Some(URL)),
         MessagePage::denied(hubspot, None),
         MessagePage::expired(quickbooks, Some(URL)),

@@ -1,7 +1,7 @@
 //! What the forms do, and that it is written down.
 
 use lamplighter::{provider::Provider, sandbox::NewOrder, store::operators::Role};
-use reqwest::StatusCode;
+use reqwest::{StatusCode, header};
 
 use crate::harness::{HUB, REALM, TestApp, order};
 
@@ -115,6 +115,15 @@ async fn an_account_is_added_and_connected_from_its_page() {
     app.sandbox.choose(Provider::Quickbooks, REALM);
     let page = app.visitor.open(&url).await.unwrap();
     assert!(page.body.contains("QuickBooks is connected"), "{}", page.body);
+    // No form may lead to another site, so no redirect answers this one.
+    let here = browser.submit(&at, &format!("{at}/connect"), &[("provider", "hubspot"), ("how", "here")]).await;
+    assert_eq!(here.status, StatusCode::OK);
+    let onwards = here.header(header::REFRESH);
+    let url = onwards.strip_prefix("0; url=").unwrap();
+    assert!(here.body.contains("Off to HubSpot") && here.body.contains(url), "{}", here.body);
+    app.sandbox.choose(Provider::Hubspot, HUB);
+    let page = app.visitor.open(&url.parse().unwrap()).await.unwrap();
+    assert!(page.body.contains("HubSpot is connected"), "{}", page.body);
     let shown = browser.get(&at).await.body;
     assert!(shown.contains("Reconnect QuickBooks") && shown.contains("connection.link"), "{shown}");
 }
@@ -130,6 +139,10 @@ async fn a_connection_is_renewed_and_ended_from_its_page() {
     let ended = browser.submit(&at, &format!("{at}/disconnect"), &[]).await;
     assert!(ended.body.contains("Disconnected; QuickBooks has its grant back"), "{}", ended.body);
     assert!(ended.body.contains("Its tokens are erased."), "{}", ended.body);
+    let overview = browser.get("/").await.body;
+    let (_, row) = overview.split_once("disconnected</span></p>").unwrap();
+    let (clocks, _) = row.split_once("</dl>").unwrap();
+    assert!(!clocks.contains("<time"), "no clock runs for tokens that are erased: {clocks}");
     let over = browser.submit(&at, &format!("{at}/renew"), &[]).await;
     assert!(over.body.contains("it is disconnected"), "{}", over.body);
     assert_eq!(
