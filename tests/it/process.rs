@@ -20,6 +20,7 @@ mod several;
 mod startup;
 mod status;
 mod usage;
+mod webhooks;
 
 use std::{
     fs::{self, File, Permissions},
