@@ -2,6 +2,7 @@
 //! do where it is not well.
 
 mod farewells;
+mod spool;
 
 use std::{sync::Arc, time::Duration};
 
@@ -112,7 +113,7 @@ impl Health {
         }
         checks.push(self.configured());
         checks.push(self.mail(depth).await);
-        checks.push(self.spooled());
+        checks.push(spool::check(&self.spool));
         checks
     }
 
@@ -267,18 +268,6 @@ impl Health {
                 State::Warn,
                 "the outbox cannot be read while the database is away",
                 "see the check of the database",
-            ),
-        }
-    }
-
-    fn spooled(&self) -> Check {
-        match self.spool.len() {
-            0 => Check::ok("spool", "no reply waits on disk"),
-            waiting => Check::new(
-                "spool",
-                State::Warn,
-                format!("{} on disk for the database", words::count(waiting as u64, "renewed token waits")),
-                "do not delete data_dir/spool: they are stored as soon as the database is back",
             ),
         }
     }
