@@ -254,6 +254,7 @@ impl App {
             clock: clock.clone(),
             config: config.alerts.clone(),
             fence: fence.clone(),
+            spool: watch::spool::Watched::new(spool.clone(), &host_name()),
             stopping: stopping.clone(),
         });
         let health = Health {

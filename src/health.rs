@@ -5,6 +5,7 @@ mod collector;
 mod farewells;
 mod keys;
 mod mail;
+mod spool;
 mod tokens;
 
 use std::{sync::Arc, time::Duration};
@@ -119,7 +120,7 @@ impl Health {
         }
         checks.push(self.configured());
         checks.push(mail::check(&self.pool, &self.outbox, depth, self.operator_is_mailed).await);
-        checks.push(self.spooled());
+        checks.push(spool::check(&self.spool));
         if depth == Depth::Thorough {
             checks.extend(collector::check(&self.telemetry).await);
         }
@@ -172,18 +173,6 @@ impl Health {
                 let state = if missing.len() == Provider::ALL.len() { State::Fail } else { State::Warn };
                 Check::new("providers", state, format!("{names} is not configured"), remedy)
             }
-        }
-    }
-
-    fn spooled(&self) -> Check {
-        match self.spool.len() {
-            0 => Check::ok("spool", "no reply waits on disk"),
-            waiting => Check::new(
-                "spool",
-                State::Warn,
-                format!("{} on disk for the database", words::count(waiting as u64, "renewed token waits")),
-                "do not delete data_dir/spool: they are stored as soon as the database is back",
-            ),
         }
     }
 }

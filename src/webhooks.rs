@@ -5,36 +5,39 @@
 //! Knows nothing of what the events mean. An endpoint that fails delays no other; one that says that it is gone is switched
 //! off; and what could not be handed over for days is given up, and the operator is told so once.
 
+/// One message on its way.
+mod delivery;
+
 /// The secret of an endpoint, and what it signs.
 pub mod signing;
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::json;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
-use url::Url;
+use tracing::error;
 use uuid::Uuid;
+
+use self::delivery::Outcome;
+pub use self::delivery::Refused;
 
 use crate::{
     clock::Clock,
     crew::Crew,
-    failpoint,
     fence::Fence,
-    provider::hook::{Answer, HookClient, NoAnswer},
-    retry::{Backoff, later},
+    provider::hook::HookClient,
     store::{
-        self, alerts,
+        self,
         webhook_deliveries::{self as deliveries, Claim},
         webhooks,
     },
     telemetry::Metrics,
-    vault::{self, Place, Vault},
+    vault::{Place, Vault},
 };
 
 /// Messages under way in one daemon, and how many of one endpoint.
@@ -42,14 +45,9 @@ const AT_ONCE: usize = 16;
 const EACH: i64 = 4;
 /// Longer than one try with its deadline can take.
 const LEASE: Duration = Duration::from_secs(60);
-const BACKOFF: Backoff = Backoff { min: Duration::from_secs(10), max: Duration::from_secs(6 * 3600) };
-/// A message that did not arrive for so long is given up.
-const GIVE_UP_AFTER: TimeDelta = TimeDelta::days(5);
 /// How long a message is kept that has ended.
 const KEEP: TimeDelta = TimeDelta::days(30);
 const FORGET_AT_ONCE: i64 = 1_000;
-/// The endpoint says that it is gone for good.
-const GONE: u16 = 410;
 
 /// Delivers messages. Cheap to clone.
 #[derive(Clone)]
@@ -86,39 +84,6 @@ pub struct Report {
     pub failed: u32,
     /// Messages that nobody tries again.
     pub given_up: u32,
-}
-
-/// Why a message was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum Refused {
-    /// It answered, but not with a 2xx.
-    #[error("it answered {0}")]
-    Status(u16),
-    /// It did not answer.
-    #[error(transparent)]
-    NoAnswer(#[from] NoAnswer),
-    /// Its secret does not open.
-    #[error("its secret does not open: {0}")]
-    Secret(#[from] vault::Error),
-    /// Its secret or its address is none.
-    #[error("its secret or its address cannot be used: remove it and add it again")]
-    Unusable,
-}
-
-impl Refused {
-    fn status(&self) -> Option<u16> {
-        match self {
-            Self::Status(status) => Some(*status),
-            _ => None,
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Outcome {
-    Delivered,
-    Failed,
-    GivenUp,
 }
 
 impl Webhooks {
@@ -226,129 +191,9 @@ impl Webhooks {
         let sent = self.send(webhook_id, &url, &sealed, Uuid::new_v4(), payload.to_string()).await;
         Ok(Some(sent.map(|answer| answer.status).map_err(|(refused, _)| refused)))
     }
-
-    async fn one(&self, claim: &Claim) -> Result<Outcome, store::Error> {
-        let (id, at) = (claim.webhook_id, claim.url.as_str());
-        match self.send(id, at, &claim.secret_sealed, claim.id, claim.payload.clone()).await {
-            Ok(answer) => {
-                failpoint::reach("webhook_sent");
-                self.note_delivered(claim, answer.status).await?;
-                self.0.metrics.count_webhook("delivered");
-                debug!(delivery_id = %claim.id, webhook_id = %id, event = claim.event, "webhook delivered");
-                Ok(Outcome::Delivered)
-            }
-            Err((refused, retry_after)) => self.refused(claim, &refused, retry_after).await,
-        }
-    }
-
-    async fn send(
-        &self,
-        webhook_id: Uuid,
-        url: &str,
-        sealed: &str,
-        message_id: Uuid,
-        payload: String,
-    ) -> Result<Answer, (Refused, Option<Duration>)> {
-        let secret = self.0.vault.open(secret_place(webhook_id), sealed).map_err(|cause| (cause.into(), None))?;
-        let unusable = || (Refused::Unusable, None);
-        let url = Url::parse(url).map_err(|_| unusable())?;
-        let headers = signing::headers(&secret, message_id, self.0.clock.now(), &payload).ok_or_else(unusable)?;
-        let answer = self.0.client.post(url, &headers, payload).await.map_err(|cause| (cause.into(), None))?;
-        if (200..300).contains(&answer.status) {
-            return Ok(answer);
-        }
-        Err((Refused::Status(answer.status), answer.retry_after))
-    }
-
-    async fn refused(
-        &self,
-        claim: &Claim,
-        refused: &Refused,
-        retry_after: Option<Duration>,
-    ) -> Result<Outcome, store::Error> {
-        let now = self.0.clock.now();
-        let mut tx = self.0.pool.begin().await?;
-        if refused.status() == Some(GONE) {
-            let words = "it answered 410: it is gone";
-            deliveries::failed(&mut tx, claim, Some(GONE), words, None, now).await?;
-            webhooks::switch_off(&mut tx, claim.webhook_id, now).await?;
-            tx.commit().await?;
-            self.0.metrics.count_webhook("given_up");
-            warn!(webhook_id = %claim.webhook_id, host = host(&claim.url), "a webhook's endpoint says that it is gone and \
-                was switched off: `lamplighter webhook enable` switches it on again, `webhook remove` forgets it");
-            return Ok(Outcome::GivenUp);
-        }
-        let tries = u32::try_from(claim.attempts).unwrap_or(1);
-        let again_at = Some(later(now, BACKOFF.pause(tries, rand::random(), retry_after)))
-            .filter(|_| now - claim.created_at < GIVE_UP_AFTER);
-        let words = refused.to_string();
-        deliveries::failed(&mut tx, claim, refused.status(), &words, again_at, now).await?;
-        if again_at.is_none() {
-            self.alert(&mut tx, claim, &words, now).await?;
-        }
-        tx.commit().await?;
-        let outcome = if again_at.is_some() { "failed" } else { "given_up" };
-        self.0.metrics.count_webhook(outcome);
-        info!(delivery_id = %claim.id, webhook_id = %claim.webhook_id, host = host(&claim.url), event = claim.event,
-            attempts = claim.attempts, error = words, outcome, "webhook not delivered");
-        Ok(if again_at.is_some() { Outcome::Failed } else { Outcome::GivenUp })
-    }
-
-    /// Tells the operator, once for as long as the endpoint takes nothing.
-    async fn alert(
-        &self,
-        conn: &mut sqlx::PgConnection,
-        claim: &Claim,
-        words: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(), store::Error> {
-        let alert = alerts::NewAlert {
-            incident: &webhooks::incident(claim.webhook_id),
-            kind: alerts::Kind::OperatorFault,
-            connection_id: None,
-            provider: None,
-            // The address may hold a secret; its host does not.
-            detail: &json!({
-                "webhook_id": claim.webhook_id, "webhook_host": host(&claim.url), "rule": "webhook_given_up",
-                "message": words, "event": claim.event,
-            }),
-            recipient: self.0.operator_email.as_deref(),
-        };
-        alerts::open(conn, &alert, now).await?;
-        webhooks::set_alerted(conn, claim.webhook_id, true).await?;
-        error!(webhook_id = %claim.webhook_id, host = host(&claim.url), error = words, "a webhook's message was given up \
-            after days: see `lamplighter webhook deliveries --open`");
-        Ok(())
-    }
-
-    /// The endpoint has taken the message: that must not be forgotten because of one bad moment of the database.
-    async fn note_delivered(&self, claim: &Claim, status: u16) -> Result<(), store::Error> {
-        let note = async || -> Result<(), store::Error> {
-            let now = self.0.clock.now();
-            let mut tx = self.0.pool.begin().await?;
-            deliveries::delivered(&mut tx, claim, status, now).await?;
-            if claim.alerted && webhooks::set_alerted(&mut tx, claim.webhook_id, false).await? {
-                alerts::resolve(&mut tx, &webhooks::incident(claim.webhook_id), &json!({}), now).await?;
-            }
-            tx.commit().await?;
-            Ok(())
-        };
-        for _ in 0..3 {
-            match note().await {
-                Err(cause) if cause.is_away() => tokio::time::sleep(Duration::from_millis(500)).await,
-                other => return other,
-            }
-        }
-        note().await
-    }
 }
 
 /// Where the secret of an endpoint is sealed.
 pub fn secret_place(webhook_id: Uuid) -> Place {
     Place { table: "webhooks", row: webhook_id, field: "secret" }
-}
-
-/// As much of an address as may stand in a log.
-fn host(url: &str) -> String {
-    Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
 }

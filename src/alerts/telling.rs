@@ -16,7 +16,8 @@ use sqlx::PgConnection;
 
 use super::mail::{
     Lapsed, OperatorFault, OperatorFaultResolved, OutageClosed, OutageOpened, Recovered, Reminder, Rendered,
-    RestoreFence, RestoreFenceOpened, TokensOpenAgain, TokensSetAside, WebhookGivenUp, WebhookTakes,
+    RestoreFence, RestoreFenceOpened, SpoolTrouble, SpoolWell, TokensOpenAgain, TokensSetAside, WebhookGivenUp,
+    WebhookTakes,
 };
 use crate::{
     config,
@@ -199,6 +200,16 @@ fn to_operator(
                 let words = detail["message"].as_str().unwrap_or("");
                 let event = detail["event"].as_str().unwrap_or("");
                 WebhookGivenUp { host, id, event, words, given_up_at: alert.opened_at }.render()
+            }
+        };
+    }
+    if let Some(host) = detail["spool_host"].as_str() {
+        let (directory, since) = (detail["spool_directory"].as_str().unwrap_or("data_dir/spool"), alert.opened_at);
+        return match step {
+            mails::Step::Resolved => SpoolWell { host, directory, since, until: over_at }.render(),
+            _ => {
+                let words = detail["message"].as_str().unwrap_or("");
+                SpoolTrouble { host, directory, rule, words, since }.render()
             }
         };
     }

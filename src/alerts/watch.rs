@@ -6,6 +6,9 @@
 /// Orders that wait for a person.
 mod digests;
 
+/// Where renewed tokens wait for the database.
+pub mod spool;
+
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -49,6 +52,8 @@ pub struct Parts {
     pub config: config::Alerts,
     /// Keeps a copied database from writing to anybody.
     pub fence: Fence,
+    /// This host's spool.
+    pub spool: spool::Watched,
     /// Cancelled when nothing new may be begun.
     pub stopping: CancellationToken,
 }
@@ -62,6 +67,8 @@ pub struct Report {
     pub digests: u32,
     /// Storms that passed.
     pub passed: u32,
+    /// Whether this host's spool came into trouble or out of it.
+    pub spool: bool,
 }
 
 impl Report {
@@ -82,6 +89,14 @@ impl Watch {
     /// # Errors
     /// Database trouble.
     pub async fn round(&self) -> Result<Report, store::Error> {
+        let done = self.look_at_all().await;
+        if done.is_err() {
+            self.spool.forgive();
+        }
+        done
+    }
+
+    async fn look_at_all(&self) -> Result<Report, store::Error> {
         let mut report = Report::default();
         {
             let mut conn = self.pool.acquire().await?;
@@ -94,6 +109,7 @@ impl Watch {
         let mut tx = self.pool.begin().await?;
         report.passed = storm::end_spent(&mut tx, self.clock.now()).await?;
         tx.commit().await?;
+        report.spool = self.look_after_spool().await?;
         if report.is_news() {
             info!(reminded = report.reminded, digests = report.digests, "open incidents were looked at");
         }

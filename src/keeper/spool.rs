@@ -17,6 +17,9 @@ use crate::{
     store::{spends, tokens::SealedTokens},
 };
 
+/// How files end that do not hold a reply.
+const ASIDE: &str = "unreadable";
+
 /// A directory of replies, one file each.
 #[derive(Clone, Debug)]
 pub struct Spool(Arc<Path>);
@@ -86,6 +89,26 @@ impl Spool {
         self.paths().filter_map(read).collect()
     }
 
+    /// Where it is.
+    pub fn directory(&self) -> &Path {
+        &self.0
+    }
+
+    /// Whether a reply could be written now: as much as many replies are goes to the disk and away again.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn check(&self) -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
+        file.write_all(&[0; 64 * 1024])?;
+        file.as_file().sync_all()
+    }
+
+    /// How many files were moved aside because they hold something else.
+    pub fn unreadable(&self) -> usize {
+        self.files().filter(|path| path.extension().is_some_and(|e| e == ASIDE)).count()
+    }
+
     /// How many replies wait.
     pub fn len(&self) -> usize {
         self.paths().count()
@@ -136,7 +159,7 @@ fn read(path: PathBuf) -> Option<Entry> {
         Err(cause) => {
             // The parser's message may quote the file; its position is all that helps.
             let (line, column) = (cause.line(), cause.column());
-            let aside = path.with_extension("unreadable");
+            let aside = path.with_extension(ASIDE);
             error!(path = %aside.display(), line, column, "not a spooled reply: moved aside, keep it for support");
             if let Err(cause) = fs::rename(&path, &aside) {
                 error!(path = %path.display(), %cause, "it cannot be moved aside either");

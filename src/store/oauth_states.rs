@@ -25,6 +25,8 @@ pub enum Taken {
     Expired(OauthState),
     /// Ours, but it was used before.
     Used(OauthState),
+    /// Ours, but the links of its account were revoked since it was begun.
+    Revoked,
     /// Begun in another browser, or never begun here.
     Unknown,
 }
@@ -75,6 +77,8 @@ pub async fn take(
            )
            select account_id, provider as "provider: Provider",
                   used_at is null and expires_at <= $3 as "expired!",
+                  exists (select from accounts a
+                          where a.id = oauth_states.account_id and a.links_revoked_at >= oauth_states.created_at) as "revoked!",
                   exists (select from taken) as "fresh!"
            from oauth_states where state_hash = $1 and browser_hash = $2"#,
         state_hash,
@@ -88,6 +92,7 @@ pub async fn take(
         Some(row) => {
             let state = OauthState { account_id: row.account_id, provider: row.provider };
             match (row.fresh, row.expired) {
+                _ if row.revoked => Taken::Revoked,
                 (true, _) => Taken::Fresh(state),
                 (false, true) => Taken::Expired(state),
                 (false, false) => Taken::Used(state),

@@ -1,6 +1,6 @@
 //! Messages that an endpoint must still take. A message's id is fixed when it is written, and stays for every try.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Error;
 
 /// A message that is ours to send until the lease runs out.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Claim {
     /// Its id, and its `webhook-id`.
     pub id: Uuid,
@@ -32,6 +32,20 @@ pub struct Claim {
     pub fence: i64,
     /// The operator knows that something never arrived there.
     pub alerted: bool,
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address may hold a secret of the receiver's, and what is told is between the two of them.
+        let Self { id, webhook_id, event, attempts, fence, .. } = self;
+        f.debug_struct("Claim")
+            .field("id", id)
+            .field("webhook_id", webhook_id)
+            .field("event", event)
+            .field("attempts", attempts)
+            .field("fence", fence)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Claims up to `limit` messages that are due, of which no endpoint has more than `each` under way at a time.
@@ -97,7 +111,8 @@ pub async fn delivered(conn: &mut PgConnection, claim: &Claim, status: u16, now:
     Ok(())
 }
 
-/// Puts the message back, to be tried again then, or gives it up when there is no such time.
+/// Puts the message back, to be tried again then, or gives it up when there is no such time; `false` when the lease ran out
+/// and somebody claimed it since.
 ///
 /// # Errors
 /// Database trouble: the lease runs out by itself.
@@ -108,8 +123,8 @@ pub async fn failed(
     error: &str,
     again_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
-) -> Result<(), Error> {
-    sqlx::query!(
+) -> Result<bool, Error> {
+    let done = sqlx::query!(
         "update webhook_deliveries
          set send_at = coalesce($5::timestamptz, send_at), given_up_at = case when $5::timestamptz is null then $6::timestamptz end,
              last_status = $3, last_error = $4, lease_until = null, leased_by = null
@@ -123,7 +138,7 @@ pub async fn failed(
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// When the next message is due.

@@ -58,8 +58,7 @@ impl FromStr for Event {
     }
 }
 
-/// A new endpoint.
-#[derive(Debug)]
+/// A new endpoint. No `Debug`: its address may hold a secret of the receiver's.
 pub struct NewWebhook<'a> {
     /// Its id.
     pub id: Uuid,

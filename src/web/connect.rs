@@ -133,6 +133,8 @@ pub(super) async fn callback(
             let restart = web.restart(&begun, now);
             return Ok(web.answer(StatusCode::GONE, MessagePage::expired(begun.provider, Some(restart.as_str()))));
         }
+        // Begun by a link that is void: it must neither connect nor be led on to a fresh link.
+        Taken::Revoked => return Ok(web.answer(StatusCode::GONE, MessagePage::link_revoked())),
         Taken::Unknown => return Ok(web.answer(StatusCode::BAD_REQUEST, MessagePage::forged())),
     };
     let restart = web.restart(&begun, now);

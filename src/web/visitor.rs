@@ -57,7 +57,8 @@ impl Visitor {
         {
             return Ok(Some(Self::Operator { operator, session: None }));
         }
-        let proxied = PROXY_HEADERS.into_iter().any(|name| parts.headers.contains_key(name));
+        // What comes from a proxy comes from anywhere, also when that proxy is on this machine and says nothing of it.
+        let proxied = web.is_proxy(peer.ip()) || PROXY_HEADERS.into_iter().any(|name| parts.headers.contains_key(name));
         let here = peer.ip().to_canonical().is_loopback() && !proxied;
         let may_look = match web.config.status_page {
             StatusPage::Open => true,

@@ -5,6 +5,7 @@ mod caught_up;
 mod digests;
 mod recipients;
 mod reminders;
+mod spool;
 mod storm;
 
 use chrono::TimeDelta;

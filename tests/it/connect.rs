@@ -3,7 +3,7 @@
 mod callback;
 mod company;
 mod link;
-mod secrets;
+pub(crate) mod secrets;
 
 use chrono::TimeDelta;
 use lamplighter::{

@@ -1,6 +1,8 @@
 //! The operator's dashboard: who comes in, what forms must prove, and what the deeds do.
 
 mod deeds;
+mod proxies;
+mod refusals;
 mod sign_in;
 
 use lamplighter::store::operators::{self, Operator, Role};

@@ -25,6 +25,7 @@ mod process;
 mod provider;
 mod readme;
 mod sandbox;
+mod secrets;
 mod simulate;
 mod torture;
 mod warnings;

@@ -22,6 +22,7 @@ mod spans;
 mod startup;
 mod status;
 mod usage;
+mod webhooks;
 
 use std::{
     fs::{self, File, Permissions},

@@ -20,7 +20,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use lamplighter::{
-    provider::Provider,
+    keeper::lapse,
+    provider::{Cause, Failure, Provider, Verdict},
     store::webhooks::{self, Event, NewWebhook},
     webhooks::Report,
 };
@@ -38,7 +39,7 @@ pub(crate) struct Received {
     pub(crate) id: String,
     timestamp: String,
     signature: String,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Received {
@@ -47,7 +48,7 @@ impl Received {
     }
 
     /// The signature as the convention defines it.
-    fn signed_with(&self, secret: &SecretString) -> bool {
+    pub(crate) fn signed_with(&self, secret: &SecretString) -> bool {
         let key = STANDARD.decode(secret.expose_secret().strip_prefix("whsec_").unwrap()).unwrap();
         let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
         for part in [self.id.as_bytes(), b".", self.timestamp.as_bytes(), b".", self.body.as_bytes()] {
@@ -184,6 +185,9 @@ async fn a_lapse_and_the_recovery_are_told_with_the_cause() {
     let (app, account) = TestApp::connected().await;
     let receiver = Receiver::start().await;
     receiver.register(&app, &[Event::ConnectionLapsed, Event::ConnectionRecovered]).await;
+    let (orders_only, lapses_only) = (Receiver::start().await, Receiver::start().await);
+    orders_only.register(&app, &[Event::OrderPosted, Event::OrderParked]).await;
+    lapses_only.register(&app, &[Event::ConnectionLapsed]).await;
     app.sandbox.revoke(Provider::Quickbooks, REALM);
     app.advance(minutes(40));
     app.app.keeper.round().await.unwrap();
@@ -195,6 +199,7 @@ async fn a_lapse_and_the_recovery_are_told_with_the_cause() {
     // Agreeing once more is no recovery.
     app.connect(&account, Provider::Quickbooks, REALM).await;
     delivered(&app).await;
+    assert_eq!((orders_only.received().len(), lapses_only.received().len()), (0, 1), "each hears what it asked for");
     let told: Vec<_> = receiver.received().iter().map(Received::json).collect();
     let types: Vec<_> = told.iter().map(|told| told["type"].as_str().unwrap()).collect();
     assert_eq!(types, ["connection.lapsed", "connection.recovered"]);
@@ -203,5 +208,52 @@ async fn a_lapse_and_the_recovery_are_told_with_the_cause() {
     for told in told {
         assert_eq!(told["data"]["company_id"], REALM);
         assert_eq!(told["data"]["account_id"], account.id.to_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lapse_that_is_taken_back_by_itself_is_told_as_a_recovery_too() {
+    let (app, _) = TestApp::connected().await;
+    let receiver = Receiver::start().await;
+    receiver.register(&app, &Event::ALL).await;
+    let row = app.connection(Provider::Quickbooks).await;
+    let verdict = Verdict::Lapsed(Cause::ReplyLost);
+    let refusal = Failure::without_reply(Provider::Quickbooks, "refresh", verdict, "test", "refused");
+    app.app.keeper.lapse(row.id, row.generation, Cause::ReplyLost, &refusal).await.unwrap();
+    delivered(&app).await;
+    for _ in 0..2 {
+        // The second time there is nothing to take back, and nothing to tell.
+        lapse::revive(&mut *app.conn().await, row.id, app.clock.now()).await.unwrap();
+        delivered(&app).await;
+    }
+    let told: Vec<_> = receiver.received().iter().map(Received::json).collect();
+    let types: Vec<_> = told.iter().map(|told| told["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["connection.lapsed", "connection.recovered"]);
+    assert_eq!((&told[0]["data"]["cause"], &told[1]["data"]["status"]), (&"reply_lost".into(), &"connected".into()));
+    app.app.outbox.round().await.unwrap();
+    app.mails(app.sandbox.mails().len()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_handed_over_refused_and_waiting_is_measured() {
+    let (app, _) = TestApp::connected().await;
+    let receiver = Receiver::start().await;
+    receiver.register(&app, &Event::ALL).await;
+    receiver.answer(&[204, 500]);
+    for name in ["#1001", "#1002"] {
+        post_an_order(&app, name).await;
+        delivered(&app).await;
+    }
+    post_an_order(&app, "#1003").await;
+    let page = crate::pages::ask(reqwest::Method::GET, &app.url("/metrics"), &[]).await.body;
+    for line in [
+        r#"lamplighter_webhooks_total{outcome="delivered"} 1"#,
+        r#"lamplighter_webhooks_total{outcome="failed"} 1"#,
+        r#"lamplighter_webhooks_total{outcome="given_up"} 0"#,
+        r#"lamplighter_webhooks_waiting{status="failing"} 1"#,
+        r#"lamplighter_webhooks_waiting{status="fresh"} 1"#,
+        "lamplighter_webhooks_switched_off 0",
+    ] {
+        assert!(page.lines().any(|one| one == line), "{line}: {page}");
     }
 }

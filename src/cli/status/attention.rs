@@ -137,7 +137,8 @@ fn faults(facts: &Facts) -> Option<Item> {
 
 fn fault(fault: &lists::Fault, now: DateTime<Utc>) -> Named {
     let said = fault.detail["message"].as_str().or_else(|| fault.detail["rule"].as_str()).unwrap_or("unknown");
-    let at = fault.provider.map(Provider::title).or_else(|| fault.detail["webhook_host"].as_str()).unwrap_or("here");
+    let host = || ["webhook_host", "spool_host"].into_iter().find_map(|name| fault.detail[name].as_str());
+    let at = fault.provider.map(Provider::title).or_else(host).unwrap_or("here");
     let lasts = Some(words::span(now - fault.opened_at));
     Named { lasts, what: format!("{at}: {}", words::line(said, 120).trim_end_matches('.')) }
 }

@@ -12,7 +12,7 @@ impl MessagePage {
     /// On the way to a provider, from a form that may not lead there itself.
     pub fn off_to(provider: Provider, url: &str) -> Self {
         let title = provider.title();
-        Self::new(Tone::Quiet, "One moment", format!("Off to {title}"))
+        Self::new(Tone::Good, "One moment", format!("Off to {title}"))
             .says(format!("{title} asks for the permission next. If nothing happens, go there yourself."))
             .offers(format!("Go to {title}"), Some(url))
     }

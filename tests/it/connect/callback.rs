@@ -5,7 +5,7 @@ use std::time::Duration;
 use lamplighter::{
     provider::Provider,
     sandbox::{Outage, Scope, Visitor},
-    store::connections::Status,
+    store::{accounts, connections::Status},
 };
 use reqwest::{Method, StatusCode};
 use url::Url;
@@ -241,4 +241,31 @@ async fn a_tab_that_is_closed_midway_does_not_cost_the_grant() {
     let named = |world: &lamplighter::sandbox::World| (world.api_calls(Provider::Quickbooks) > 0).then_some(());
     app.sandbox.wait_until(PATIENCE, named).await.expect("the connect goes on without its browser");
     assert_eq!(app.connection(Provider::Quickbooks).await.company_id, REALM);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authorization_begun_by_a_link_that_was_revoked_meanwhile_connects_nothing_and_leads_nowhere() {
+    let app = TestApp::start().await;
+    let account = app.account("Harbor Books").await;
+    let (begun, late) = (
+        begin(&app, &account, Provider::Quickbooks, REALM).await,
+        begin(&app, &account, Provider::Quickbooks, REALM).await,
+    );
+    let others = begin(&app, &app.account("Lake Books").await, Provider::Hubspot, HUB).await;
+    app.advance(minutes(1));
+    accounts::revoke_links(&mut *app.conn().await, account.id, app.clock.now()).await.unwrap();
+    let refused = begun.deliver().await;
+    assert_eq!(refused.status, StatusCode::GONE);
+    // Whoever had the leaked link gets no fresh one instead: neither after a refusal at the provider nor when time is up.
+    let mut denied = begun.callback_with("code", None);
+    denied.query_pairs_mut().append_pair("error", "access_denied");
+    app.advance(minutes(15));
+    for page in [refused, begun.deliver_to(&denied).await, late.deliver().await] {
+        assert_eq!(page.status, StatusCode::GONE, "{}", page.body);
+        assert!(!page.body.contains("/connect/"), "{}", page.body);
+    }
+    assert_eq!((stored(&app).await, exchanges(&app, Provider::Quickbooks)), (0, 0));
+    assert_eq!(others.deliver().await.status, StatusCode::GONE, "too late, and not revoked");
+    assert!(others.deliver().await.body.contains("/connect/"));
+    app.connect(&account, Provider::Quickbooks, REALM).await;
 }

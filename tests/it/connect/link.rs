@@ -77,3 +77,57 @@ async fn a_link_can_be_opened_as_often_as_it_takes() {
     let agreed = app.visitor.open(&link).await.unwrap();
     assert!(agreed.body.contains("QuickBooks is connected"), "{}", agreed.body);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_kind_of_link_and_nobody_elses_opens_anything() {
+    let (app, other) = (TestApp::start().await, TestApp::start().await);
+    let account = app.account("Harbor Books").await;
+    let now = app.clock.now();
+    let token = |link: &Url| link.path().rsplit('/').next().unwrap().to_owned();
+    let reconnect = token(&app.link(&account, Provider::Quickbooks));
+    let owners = token(&app.app.links.make_owners(account.id, now).0);
+    let elsewhere = token(&other.app.links.make(account.id, Provider::Quickbooks, now).0);
+    let elsewheres = token(&other.app.links.make_owners(account.id, now).0);
+    let refused_paths = [
+        "/connect".to_owned(),
+        "/connect/".to_owned(),
+        "/owner".to_owned(),
+        "/owner/".to_owned(),
+        format!("/connect/{owners}"),
+        format!("/owner/{reconnect}"),
+        format!("/connect/{elsewhere}"),
+        format!("/owner/{elsewheres}"),
+        format!("/owner/{}", token(&app.app.links.make_owners(Uuid::now_v7(), now).0)),
+    ];
+    for path in refused_paths {
+        let answer = refused(&app, &app.url(&path)).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(!answer.body.contains("Harbor Books"), "{path}: {}", answer.body);
+    }
+    assert_eq!(ask(Method::GET, &app.url(&format!("/owner/{owners}")), &[]).await.status, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owners_form_behind_a_link_that_does_not_hold_ends_nothing() {
+    let (app, account) = TestApp::connected().await;
+    let (other, now) = (TestApp::start().await, app.clock.now());
+    let connection = app.connection(Provider::Quickbooks).await.id.to_string();
+    let press = async |link: &str| {
+        let path = format!("{link}/disconnect");
+        crate::dashboard::post(&app, &path, &[("connection", &connection)], &[]).await.status
+    };
+    let link = app.app.links.make_owners(account.id, now).0.path().to_owned();
+    let reconnect = app.link(&account, Provider::Quickbooks).path().replace("/connect/", "/owner/");
+    let elsewhere = other.app.links.make_owners(account.id, now).0.path().to_owned();
+    let strangers = app.app.links.make_owners(app.account("Tidewater").await.id, now).0.path().to_owned();
+    for odd in ["/owner/", "/owner/x", &link[..link.len() - 2], &reconnect, &elsewhere, &strangers] {
+        assert_eq!(press(odd).await, StatusCode::NOT_FOUND, "{odd}");
+    }
+    app.advance(TimeDelta::days(8));
+    assert_eq!(press(&link).await, StatusCode::GONE, "it ran out");
+    let link = app.app.links.make_owners(account.id, app.clock.now()).0.path().to_owned();
+    lamplighter::store::accounts::revoke_links(&mut *app.conn().await, account.id, app.clock.now()).await.unwrap();
+    assert_eq!(press(&link).await, StatusCode::GONE, "it was revoked");
+    assert_eq!(app.connection(Provider::Quickbooks).await.status.as_str(), "connected");
+    assert_eq!(app.count("select count(*) from audit_log").await, 0);
+}

@@ -67,7 +67,7 @@ async fn an_eventful_day(app: &TestApp) -> (Vec<(String, String)>, Vec<String>) 
     (secrets, pages)
 }
 
-fn assert_absent(secrets: &[(String, String)], place: &str, text: &str) {
+pub(crate) fn assert_absent(secrets: &[(String, String)], place: &str, text: &str) {
     for (name, secret) in secrets {
         assert!(!text.contains(secret.as_str()), "a {name} is readable in {place}");
     }

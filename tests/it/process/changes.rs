@@ -60,7 +60,8 @@ impl What {
     }
 }
 
-fn dying_at(installation: &Installation, place: &str) -> Daemon {
+/// A daemon that ends at this place when it comes there.
+pub(super) fn dying_at(installation: &Installation, place: &str) -> Daemon {
     let output = installation.home.path().join("output");
     let file = File::options().create(true).append(true).open(&output).unwrap();
     let mut command = installation.command(&["serve"]);

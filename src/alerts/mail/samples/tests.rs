@@ -77,6 +77,10 @@ fn subjects_tell_mails_apart() {
     Action needed: 2 orders of Harbor Books wait for a change in QuickBooks
     Reminder: 2 orders of Harbor Books wait for a change in QuickBooks now
     All clear: no order of Harbor Books waits for a change in QuickBooks
+    Lamplighter: the spool on lamp-1 cannot be written
+    Lamplighter: the spool on lamp-1 holds what cannot be read
+    Lamplighter: the spool on lamp-1 is not emptied
+    Lamplighter: the spool on lamp-1 works again
     Lamplighter: erp.operator.example does not take its webhooks
     Lamplighter: erp.operator.example takes its webhooks again
     Lamplighter test mail from lamp-1

@@ -1,4 +1,4 @@
-//! Mails about services of the operator's own.
+//! Mails about services of the operator's own, and about the disk under a daemon.
 
 use super::*;
 
@@ -10,7 +10,20 @@ pub(super) fn all() -> Result<Vec<Sample>, askama::Error> {
     let given_up =
         WebhookGivenUp { host: HOST, id: ID, event: "order.posted", words: "it answered 503", given_up_at: since };
     let takes = WebhookTakes { host: HOST, id: ID, since, until };
+    let directory = "/var/lib/lamplighter/spool";
+    let trouble = |rule, words| SpoolTrouble { host: "lamp-1", directory, rule, words, since }.render();
+    let well = SpoolWell { host: "lamp-1", directory, since, until };
     Ok(vec![
+        Sample::operator(
+            "spool_unwritable",
+            trouble("spool_unwritable", "nothing can be written there: No space left on device (os error 28)")?,
+        ),
+        Sample::operator("spool_unreadable", trouble("spool_unreadable", "1 file there cannot be read")?),
+        Sample::operator(
+            "spool_stuck",
+            trouble("spool_stuck", "2 renewed tokens wait there, and the database does not take them")?,
+        ),
+        Sample::operator("spool_well", well.render()?),
         Sample::operator("webhook_given_up", given_up.render()?),
         Sample::operator("webhook_takes", takes.render()?),
     ])
