@@ -169,6 +169,9 @@ async fn page_link(conn: &mut sqlx::PgConnection, name: &str, config: &Config, j
     let (account, now) = (named(conn, name).await?, Clock::system().now());
     let vault = Arc::new(Vault::load(&config.vault.keys_file)?);
     let links = ReconnectLinks::new(vault, config.web.public_url.clone(), config.web.link_lifetime);
+    let (action, account_id) = ("account.page_link", Some(account.id));
+    let deed = Deed { action, account_id, subject: &account.name, detail: json!({}) };
+    audit_log::record(conn, &super::actor::here(), &deed, now).await?;
     let (url, link) = links.make_owners(account.id, now);
     if json {
         output::json(&json!({ "account": account.name, "url": url, "expires_at": link.expires_at }))?;

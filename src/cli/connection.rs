@@ -19,7 +19,11 @@ use crate::{
     config::Config,
     links::ReconnectLinks,
     provider::Provider,
-    store::{accounts, connections},
+    store::{
+        accounts,
+        audit_log::{self, Deed},
+        connections,
+    },
     vault::Vault,
 };
 
@@ -93,7 +97,11 @@ async fn link(
         ));
     }
     let links = ReconnectLinks::new(vault, config.web.public_url.clone(), config.web.link_lifetime);
-    let (url, link) = links.make(account.id, provider, Clock::system().now());
+    let now = Clock::system().now();
+    let (action, detail) = ("connection.link", json!({ "provider": provider }));
+    let deed = Deed { action, account_id: Some(account.id), subject: &account.name, detail };
+    audit_log::record(conn, &super::actor::here(), &deed, now).await?;
+    let (url, link) = links.make(account.id, provider, now);
     if as_json {
         output::json(
             &json!({ "url": url, "account_id": account.id, "provider": provider, "expires_at": link.expires_at }),

@@ -8,11 +8,13 @@
 //! Invariant: whatever goes wrong is answered as a problem with a remedy, and no reply is missing in the document.
 
 mod accounts;
+mod alerts;
 mod asked;
 mod caller;
 mod connections;
 mod document;
 mod incoming;
+mod links;
 mod lists;
 mod orders;
 mod page;
@@ -86,7 +88,9 @@ fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(accounts::list_accounts, accounts::add_account))
         .routes(routes!(accounts::get_account, accounts::change_account))
         .routes(routes!(accounts::get_settings, accounts::put_settings))
-        .routes(routes!(accounts::make_connect_link))
+        .routes(routes!(links::make_connect_link))
+        .routes(routes!(links::make_page_link))
+        .routes(routes!(links::revoke_links))
         .routes(routes!(connections::list_connections))
         .routes(routes!(connections::get_connection))
         .routes(routes!(connections::renew_connection))
@@ -102,8 +106,11 @@ fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(orders::skip_order))
         .routes(routes!(sync::sync_orders))
         .routes(routes!(lists::list_spends))
-        .routes(routes!(lists::list_alerts))
-        .routes(routes!(lists::get_alert))
+        .routes(routes!(alerts::list_alerts))
+        .routes(routes!(alerts::get_alert))
+        .routes(routes!(alerts::acknowledge_alert))
+        .routes(routes!(alerts::snooze_alert))
+        .routes(routes!(alerts::resolve_alert))
         .routes(routes!(lists::list_outages))
         .routes(routes!(lists::list_deeds))
 }

@@ -45,6 +45,7 @@ pub(super) fn routes() -> Router<Web> {
         .route("/accounts/{id}/change", post(accounts::change))
         .route("/accounts/{id}/connect", post(accounts::connect))
         .route("/accounts/{id}/sync", post(accounts::sync))
+        .route("/accounts/{id}/page-link", post(accounts::page_link))
         .route("/accounts/{id}/revoke-links", post(accounts::revoke_links))
         .route("/connections", get(connections::list))
         .route("/connections/{id}", get(connections::one))

@@ -1,6 +1,7 @@
 //! The JSON API, as a program meets it. Every reply in here is held against the document that the daemon serves.
 
 mod accounts;
+mod alerts;
 mod connections;
 mod document;
 mod lists;

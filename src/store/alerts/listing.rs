@@ -35,6 +35,16 @@ pub struct Row {
     pub opened_at: DateTime<Utc>,
     /// Until when; open while absent.
     pub resolved_at: Option<DateTime<Utc>>,
+    /// Who ended it by hand; absent when it ended by itself.
+    pub resolved_by: Option<String>,
+    /// When somebody said that they know.
+    pub acknowledged_at: Option<DateTime<Utc>>,
+    /// Who.
+    pub acknowledged_by: Option<String>,
+    /// Until when nobody is reminded of it.
+    pub snoozed_until: Option<DateTime<Utc>>,
+    /// Whose wish that was.
+    pub snoozed_by: Option<String>,
 }
 
 /// Which alerts are asked for: those that meet all that is set.
@@ -64,7 +74,7 @@ pub async fn page(
         Row,
         r#"select l.id, l.incident, l.kind as "kind: Kind", c.account_id as "account_id?", l.connection_id,
                   l.provider as "provider: Provider", c.company_name as "company_name?", l.detail, l.opened_at,
-                  l.resolved_at
+                  l.resolved_at, l.resolved_by, l.acknowledged_at, l.acknowledged_by, l.snoozed_until, l.snoozed_by
            from alerts l left join connections c on c.id = l.connection_id
            where ($1::uuid is null or l.id = $1) and ($2::uuid is null or c.account_id = $2)
              and ($3::uuid is null or l.connection_id = $3) and ($4::bool is null or (l.resolved_at is null) = $4)

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{Json, extract::State, http::StatusCode};
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
@@ -18,7 +17,6 @@ use super::{
 };
 use crate::{
     orders::settings::{self, Shown},
-    provider::Provider,
     store::{
         accounts::{
             self, Account, Change, Changed,
@@ -207,60 +205,6 @@ async fn in_force(web: &Web, conn: &mut PgConnection, id: Uuid) -> Result<BTreeM
         let remedy = format!("set it anew with PUT /api/v1/accounts/{id}/settings: {}", wrong.remedy);
         Problem::new(Kind::Conflict, format!("a stored setting cannot be read: {}", wrong.message), remedy)
     })
-}
-
-/// What a link is to connect.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"provider": "quickbooks"}))]
-pub(super) struct NewConnectLink {
-    /// With whom.
-    provider: Provider,
-}
-
-/// A link that connects or reconnects an account; whoever opens it needs no login.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ConnectLink {
-    /// To be sent to the owner.
-    url: String,
-    /// The account.
-    account_id: Uuid,
-    /// With whom.
-    provider: Provider,
-    /// Until when it works.
-    expires_at: DateTime<Utc>,
-}
-
-/// Make a link that connects or reconnects an account, to be sent to its owner.
-#[utoipa::path(post, path = "/api/v1/accounts/{account_id}/connect-links", tag = "connections",
-    request_body = NewConnectLink, params(("account_id" = Uuid, Path, description = "The account")),
-    security(("key" = ["manage"])), responses(
-        (status = 201, description = "The link", body = ConnectLink),
-        (status = 409, description = "The provider is not configured")))]
-pub(super) async fn make_connect_link(
-    State(web): State<Web>,
-    caller: Caller<Manages>,
-    Path(id): Path<Uuid>,
-    Content(wanted): Content<NewConnectLink>,
-) -> Result<(StatusCode, Json<ConnectLink>), Problem> {
-    caller.admitted(id, "account")?;
-    let provider = wanted.provider;
-    let mut tx = web.pool.begin().await?;
-    let row = row(&mut tx, id).await?;
-    if web.providers.settings(provider).is_none() {
-        return Err(Problem::new(
-            Kind::Conflict,
-            format!("{} is not configured, so no link to it can work", provider.title()),
-            format!("set providers.{provider}.client_id and client_secret"),
-        ));
-    }
-    let (url, link) = web.links.make(id, provider, caller.now);
-    let detail = json!({ "provider": provider, "expires_at": link.expires_at });
-    let deed = Deed { action: "connection.link", account_id: Some(id), subject: &row.name, detail };
-    caller.record(&mut tx, &deed).await?;
-    tx.commit().await?;
-    let made = ConnectLink { url: url.into(), account_id: id, provider, expires_at: link.expires_at };
-    Ok((StatusCode::CREATED, Json(made)))
 }
 
 /// An account that must be there.

@@ -1,4 +1,4 @@
-//! What is only looked at: the ledger of spends, alerts, outages, and what people and programs did by hand.
+//! What is only looked at: the ledger of spends, outages, and what people and programs did by hand.
 
 use axum::{Json, extract::State};
 use serde::Deserialize;
@@ -6,15 +6,14 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{
-    asked::{Path, Query},
-    caller::{Caller, Reads, missing},
+    asked::Query,
+    caller::{Caller, Reads},
     paging::{self, Page, Size},
     problem::Problem,
 };
 use crate::{
     provider::Provider,
     store::{
-        alerts,
         audit_log::{self, Entry},
         outages::{self, Outage},
         spends,
@@ -50,60 +49,6 @@ pub(super) async fn list_spends(
         spends::listing::Filter { connection_id: asked.connection, account_id: caller.confined(asked.account)? };
     let rows = spends::listing::page(&mut *web.pool.acquire().await?, filter, before, size.fetched()).await?;
     Ok(Json(size.page(rows, |row: &spends::listing::Row| row.id.to_string())))
-}
-
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Alerts {
-    /// Only about connections of this account.
-    account: Option<Uuid>,
-    /// Only about this connection.
-    connection: Option<Uuid>,
-    /// Only those that are open, or only those that are not.
-    open: Option<bool>,
-    /// The most rows.
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<u32>,
-    /// `next` of the page before.
-    cursor: Option<String>,
-}
-
-/// List alerts, the latest first. A key for one account sees those about its connections.
-#[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts", params(Alerts), security(("key" = ["read"])),
-    responses((status = 200, description = "A page of alerts", body = Page<alerts::listing::Row>)))]
-pub(super) async fn list_alerts(
-    State(web): State<Web>,
-    caller: Caller<Reads>,
-    Query(asked): Query<Alerts>,
-) -> Result<Json<Page<alerts::listing::Row>>, Problem> {
-    let (size, before) = (Size::of(asked.limit)?, paging::behind(asked.cursor.as_deref())?);
-    let filter = alerts::listing::Filter {
-        id: None,
-        account_id: caller.confined(asked.account)?,
-        connection_id: asked.connection,
-        open: asked.open,
-    };
-    let rows = alerts::listing::page(&mut *web.pool.acquire().await?, filter, before, size.fetched()).await?;
-    Ok(Json(size.page(rows, |row: &alerts::listing::Row| row.id.to_string())))
-}
-
-/// See one alert.
-#[utoipa::path(get, path = "/api/v1/alerts/{alert_id}", tag = "alerts",
-    params(("alert_id" = Uuid, Path, description = "The alert")), security(("key" = ["read"])),
-    responses((status = 200, description = "The alert", body = alerts::listing::Row)))]
-pub(super) async fn get_alert(
-    State(web): State<Web>,
-    caller: Caller<Reads>,
-    Path(id): Path<Uuid>,
-) -> Result<Json<alerts::listing::Row>, Problem> {
-    let filter = alerts::listing::Filter {
-        id: Some(id),
-        account_id: caller.confined(None)?,
-        ..alerts::listing::Filter::default()
-    };
-    let row = alerts::listing::page(&mut *web.pool.acquire().await?, filter, None, 1).await?.pop();
-    row.map(Json).ok_or_else(|| missing("alert"))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -217,12 +217,6 @@ pub(in super::super) async fn connect(
     let deed = Deed { action: "connection.link", account_id: Some(id), subject: &account.name, detail };
     audit_log::record(&mut conn, &actor, &deed, now).await?;
     let (url, link) = web.links.make(id, provider, now);
-    if form.how == "page" {
-        let (url, link) = web.links.make_owners(id, now);
-        let until = words::instant(link.expires_at);
-        let said = format!("Send this link to {}; until {until} it opens the owner's page: {url}", account.owner_email);
-        return Ok(web.done(&format!("/accounts/{id}"), Tone::Good, &said));
-    }
     if form.how == "here" {
         // The policy lets no form lead to another site, not by a detour either: this page goes on by itself.
         let onwards = [(header::REFRESH, format!("0; url={url}"))];
@@ -231,6 +225,23 @@ pub(in super::super) async fn connect(
     let until = words::instant(link.expires_at);
     let said =
         format!("Send this link to {}; it works until {until}, for this and nothing else: {url}", account.owner_email);
+    Ok(web.done(&format!("/accounts/{id}"), Tone::Good, &said))
+}
+
+/// Makes a link to the owner's page.
+pub(in super::super) async fn page_link(
+    State(web): State<Web>,
+    Path(id): Path<Uuid>,
+    Acting { actor, .. }: Acting<Nothing>,
+) -> Result<Response, Error> {
+    let now = web.clock.now();
+    let mut conn = web.pool.acquire().await?;
+    let Some(account) = accounts::find(&mut conn, &id.to_string()).await? else { return Ok(not_found().await) };
+    let deed = Deed { action: "account.page_link", account_id: Some(id), subject: &account.name, detail: json!({}) };
+    audit_log::record(&mut conn, &actor, &deed, now).await?;
+    let (url, link) = web.links.make_owners(id, now);
+    let until = words::instant(link.expires_at);
+    let said = format!("Send this link to {}; until {until} it opens the owner's page: {url}", account.owner_email);
     Ok(web.done(&format!("/accounts/{id}"), Tone::Good, &said))
 }
 

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::actor;
-use crate::harness::{REALM, TestApp};
+use crate::harness::{REALM, TestApp, minutes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_is_added_changed_and_connected() {
@@ -43,15 +43,24 @@ async fn an_account_is_added_changed_and_connected() {
     let shown = app.get(&key, &path).await;
     assert_eq!(shown.body["connections"][0]["status"], "connected", "{}", shown.body);
 
+    let page =
+        app.post(&key, &format!("{path}/page-links"), &json!({})).await.is(201)["url"].as_str().unwrap().to_owned();
+    let shown = app.visitor.open(&page.parse().unwrap()).await.unwrap();
+    assert!(shown.status.is_success() && shown.body.contains("Harbor Books"), "{}", shown.body);
+    app.advance(minutes(1));
+    app.post(&key, &format!("{path}/revoke-links"), &json!({})).await.is(200);
+    assert_eq!(app.visitor.open(&page.parse().unwrap()).await.unwrap().status, 410, "it is void");
+
     let deeds = app.audited().await;
     let actions: Vec<_> = deeds.iter().map(|(action, _)| action.as_str()).collect();
-    assert_eq!(actions, ["account.add", "account.add", "account.change", "connection.link"], "a refusal is no deed");
+    let made = ["account.add", "account.add", "account.change", "connection.link"];
+    assert_eq!(actions, [&made[..], &["account.page_link", "account.revoke_links"]].concat(), "a refusal is no deed");
     assert!(deeds.iter().all(|(_, by)| *by == actor(&key)), "{deeds:?}");
     let listed = app.get(&key, "/audit-log?limit=1").await;
-    assert_eq!(listed.items()[0]["action"], "connection.link");
+    assert_eq!(listed.items()[0]["action"], "account.revoke_links");
     let kept: String =
         sqlx::query_scalar("select string_agg(l::text, ' ') from audit_log l").fetch_one(&app.app.pool).await.unwrap();
-    assert!(!kept.contains("/connect/"), "the link stays out of the log");
+    assert!(!kept.contains("/connect/") && !kept.contains("/owner/"), "the link stays out of the log");
 }
 
 #[tokio::test(flavor = "multi_thread")]

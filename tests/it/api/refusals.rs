@@ -40,6 +40,7 @@ fn body(id: &str, account: &Account) -> Value {
         }),
         "retry_orders" => json!({"account": account.id}),
         "skip_order" => json!({"reason": "a test"}),
+        "snooze_alert" => json!({"until": "2099-01-01T00:00:00Z"}),
         "sync_orders" => json!({"from": "2026-01-01T00:00:00Z"}),
         _ => panic!("{id} takes a body: say here which"),
     }

@@ -112,14 +112,24 @@ async fn an_owners_form_behind_a_link_that_does_not_hold_ends_nothing() {
     let (app, account) = TestApp::connected().await;
     let (other, now) = (TestApp::start().await, app.clock.now());
     let connection = app.connection(Provider::Quickbooks).await.id.to_string();
-    let press = async |link: &str| {
-        let path = format!("{link}/disconnect");
-        crate::dashboard::post(&app, &path, &[("connection", &connection)], &[]).await.status
-    };
     let link = app.app.links.make_owners(account.id, now).0.path().to_owned();
     let reconnect = app.link(&account, Provider::Quickbooks).path().replace("/connect/", "/owner/");
     let elsewhere = other.app.links.make_owners(account.id, now).0.path().to_owned();
     let strangers = app.app.links.make_owners(app.account("Tidewater").await.id, now).0.path().to_owned();
+    let press = async |link: &str| {
+        let post = async |form| {
+            let path = format!("{link}/{form}");
+            crate::dashboard::post(&app, &path, &[("connection", &connection)], &[]).await.status
+        };
+        let status = post("disconnect").await;
+        // A stranger's link is good for the stranger's own orders.
+        let sent_again = post("send-again").await;
+        assert!(
+            sent_again == status || link == strangers && sent_again == StatusCode::SEE_OTHER,
+            "{link}: {sent_again}"
+        );
+        status
+    };
     for odd in ["/owner/", "/owner/x", &link[..link.len() - 2], &reconnect, &elsewhere, &strangers] {
         assert_eq!(press(odd).await, StatusCode::NOT_FOUND, "{odd}");
     }

@@ -104,6 +104,7 @@ fn every_route_stands_where_these_tests_look() {
             "/connect/{token}",
             "/owner/{token}",
             "/owner/{token}/disconnect",
+            "/owner/{token}/send-again",
             "/oauth/{provider}/callback",
             "/assets/style.css",
             "/assets/live.js",

@@ -79,7 +79,8 @@ async fn a_life_by_hand() {
     let deeds = installation.run(&["audit", "--account", "Harbor Books", "--json"]).await.ok().json();
     let deeds: Vec<_> = deeds.as_array().unwrap().iter().map(|deed| deed["action"].as_str().unwrap()).collect();
     let (end, renewal) = ("connection.disconnect", "connection.renew");
-    assert_eq!(deeds, [renewal, end, end, renewal, renewal, "account.add"], "the latest first; a look is no deed");
+    assert_eq!(deeds[..5], [renewal, end, end, renewal, renewal], "the latest first; a look is no deed");
+    assert_eq!(deeds.last(), Some(&"account.add"), "{deeds:?}");
 
     // A new connect of the same company: the orders that waited flow, by the daemon that ran all the time.
     sandbox.place_order(HUB, order("A-1", 100));

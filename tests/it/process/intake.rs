@@ -198,7 +198,8 @@ async fn a_key_is_shown_once_and_can_be_revoked() {
     let listed = installation.run(&["apikey", "list"]).await.ok();
     assert!(listed.stdout.contains(prefix) && !listed.stdout.contains(secret), "{}", listed.stdout);
     let deeds: Vec<String> = sqlx::query_scalar(
-        "select action || ' ' || subject || ' ' || split_part(actor, ' ', 1) from audit_log order by id",
+        "select action || ' ' || subject || ' ' || split_part(actor, ' ', 1) from audit_log
+         where action like 'apikey.%' order by id",
     )
     .fetch_all(&mut sqlx::postgres::PgConnection::connect_with(&database).await.unwrap())
     .await

@@ -1,0 +1,140 @@
+//! What a person must know, and what one can say of it: that one knows, that it can wait, that it is over.
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use sqlx::PgConnection;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{
+    asked::{Content, Path, Query},
+    caller::{Caller, Manages, Reads, missing},
+    paging::{self, Page, Size},
+    problem::{Kind, Problem},
+};
+use crate::{
+    alerts::by_hand::{self, Refused},
+    store::alerts::listing::{self, Filter, Row},
+    web::Web,
+};
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Alerts {
+    /// Only about connections of this account.
+    account: Option<Uuid>,
+    /// Only about this connection.
+    connection: Option<Uuid>,
+    /// Only those that are open, or only those that are not.
+    open: Option<bool>,
+    /// The most rows.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// List alerts, the latest first. A key for one account sees those about its connections.
+#[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts", params(Alerts), security(("key" = ["read"])),
+    responses((status = 200, description = "A page of alerts", body = Page<Row>)))]
+pub(super) async fn list_alerts(
+    State(web): State<Web>,
+    caller: Caller<Reads>,
+    Query(asked): Query<Alerts>,
+) -> Result<Json<Page<Row>>, Problem> {
+    let (size, before) = (Size::of(asked.limit)?, paging::behind(asked.cursor.as_deref())?);
+    let filter = Filter {
+        id: None,
+        account_id: caller.confined(asked.account)?,
+        connection_id: asked.connection,
+        open: asked.open,
+    };
+    let rows = listing::page(&mut *web.pool.acquire().await?, filter, before, size.fetched()).await?;
+    Ok(Json(size.page(rows, |row: &Row| row.id.to_string())))
+}
+
+/// See one alert.
+#[utoipa::path(get, path = "/api/v1/alerts/{alert_id}", tag = "alerts",
+    params(("alert_id" = Uuid, Path, description = "The alert")), security(("key" = ["read"])),
+    responses((status = 200, description = "The alert", body = Row)))]
+pub(super) async fn get_alert(
+    State(web): State<Web>,
+    caller: Caller<Reads>,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Row>, Problem> {
+    one(&mut *web.pool.acquire().await?, &caller, id).await.map(Json)
+}
+
+/// Say that you know: nobody is reminded any more. The all-clear still comes.
+#[utoipa::path(post, path = "/api/v1/alerts/{alert_id}/acknowledge", tag = "alerts",
+    params(("alert_id" = Uuid, Path, description = "The alert")), security(("key" = ["manage"])), responses(
+        (status = 200, description = "Acknowledged", body = Row),
+        (status = 409, description = "It is over")))]
+pub(super) async fn acknowledge_alert(
+    State(web): State<Web>,
+    caller: Caller<Manages>,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Row>, Problem> {
+    let mut conn = web.pool.acquire().await?;
+    one(&mut conn, &caller, id).await?;
+    by_hand::acknowledge(&mut conn, id, &caller.actor(), caller.now).await.map_err(refused)?;
+    one(&mut conn, &caller, id).await.map(Json)
+}
+
+/// Until when an alert can wait.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"until": "2026-11-23T08:00:00Z"}))]
+pub(super) struct Snooze {
+    /// Nobody is reminded before; a moment that is still to come.
+    until: DateTime<Utc>,
+}
+
+/// Let nobody be reminded of it for a while.
+#[utoipa::path(post, path = "/api/v1/alerts/{alert_id}/snooze", tag = "alerts", request_body = Snooze,
+    params(("alert_id" = Uuid, Path, description = "The alert")), security(("key" = ["manage"])), responses(
+        (status = 200, description = "Snoozed", body = Row),
+        (status = 409, description = "It is over, or the moment has passed")))]
+pub(super) async fn snooze_alert(
+    State(web): State<Web>,
+    caller: Caller<Manages>,
+    Path(id): Path<Uuid>,
+    Content(wish): Content<Snooze>,
+) -> Result<Json<Row>, Problem> {
+    let mut conn = web.pool.acquire().await?;
+    one(&mut conn, &caller, id).await?;
+    by_hand::snooze(&mut conn, id, wish.until, &caller.actor(), caller.now).await.map_err(refused)?;
+    one(&mut conn, &caller, id).await.map(Json)
+}
+
+/// Say that it is over. It is closed without an all-clear; if it is met again, it is told again.
+#[utoipa::path(post, path = "/api/v1/alerts/{alert_id}/resolve", tag = "alerts",
+    params(("alert_id" = Uuid, Path, description = "The alert")), security(("key" = ["manage"])), responses(
+        (status = 200, description = "Resolved", body = Row),
+        (status = 409, description = "It is over, or ends only by itself")))]
+pub(super) async fn resolve_alert(
+    State(web): State<Web>,
+    caller: Caller<Manages>,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Row>, Problem> {
+    let mut conn = web.pool.acquire().await?;
+    one(&mut conn, &caller, id).await?;
+    by_hand::resolve(&mut conn, id, &caller.actor(), caller.now).await.map_err(refused)?;
+    one(&mut conn, &caller, id).await.map(Json)
+}
+
+/// An alert, if it is there for this key.
+async fn one<S>(conn: &mut PgConnection, caller: &Caller<S>, id: Uuid) -> Result<Row, Problem> {
+    let filter = Filter { id: Some(id), account_id: caller.confined(None)?, ..Filter::default() };
+    listing::page(conn, filter, None, 1).await?.pop().ok_or_else(|| missing("alert"))
+}
+
+fn refused(why: Refused) -> Problem {
+    match why {
+        Refused::Store(error) => error.into(),
+        Refused::Missing(_) => missing("alert"),
+        why => Problem::new(Kind::Conflict, why.to_string(), "GET the alert shows how it stands"),
+    }
+}
