@@ -31,7 +31,8 @@ SIDEWAYS = """(() => {
   const far = [...document.querySelectorAll('body *')].filter(one => one.getBoundingClientRect().right > innerWidth + 1).pop();
   return `${wide} px, for ${far === undefined ? 'something' : far.outerHTML.slice(0, 160)}`;
 })()"""
-CUT = """[...document.querySelectorAll('body *')].filter(one => {
+# A field of one line holds more than it shows and moves with the caret: that is not cut off.
+CUT = """[...document.querySelectorAll('body *:not(input)')].filter(one => {
   const style = getComputedStyle(one);
   return one.clientWidth > 1 && one.scrollWidth > one.clientWidth + 1 && /hidden|clip/.test(style.overflowX) && style.clipPath === 'none';
 }).map(one => one.outerHTML.slice(0, 160))"""
