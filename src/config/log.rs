@@ -34,9 +34,12 @@ impl Log {
     }
 }
 
+/// The directives without the space around them: `tracing_subscriber` 0.3.23 looks for a directive's parts in the
+/// trimmed text but cuts them out of the untrimmed one, which reads another target, or panics inside a wide space.
 fn filter(text: &str) -> Result<String, Fault> {
-    match EnvFilter::builder().parse(text) {
-        Ok(_) => Ok(text.to_owned()),
+    let trimmed = text.split(',').map(str::trim).collect::<Vec<_>>().join(",");
+    match EnvFilter::builder().parse(&trimmed) {
+        Ok(_) => Ok(trimmed),
         Err(error) => {
             let remedy = r#"write a level such as "info", or directives such as "info,sqlx=warn""#;
             Err(Fault::new(format!("{text:?} is no log filter: {error}"), remedy))

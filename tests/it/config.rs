@@ -368,6 +368,12 @@ fn a_value_that_is_not_utf8_is_refused() {
     assert!(problems.contains("smtp.password: is not UTF-8 text"), "{problems}");
 }
 
+#[test]
+fn space_around_a_log_filter_changes_nothing() {
+    let filter = |text: &str| given("").flag("log.filter", text).config().log.filter;
+    assert_eq!(filter(" info, sqlx=warn\u{2003},\u{2003}hyper=off"), "info,sqlx=warn,hyper=off");
+}
+
 /// Keys of every kind, for values that nobody would write.
 const KEYS: [&str; 11] = [
     "data_dir",
