@@ -81,6 +81,11 @@ pub fn capitalised(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
+/// A text in parts, and whether each stood between backticks: those are to be typed as they are.
+pub fn typed(text: &str) -> impl Iterator<Item = (bool, &str)> {
+    text.split('`').enumerate().map(|(n, part)| (n % 2 == 1, part))
+}
+
 /// A name that somebody typed, as one line of at most 80 characters without control or direction marks.
 pub fn name(raw: &str) -> String {
     let line = line(raw, NAME_LENGTH);

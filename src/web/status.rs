@@ -83,17 +83,7 @@ async fn fill(page: &mut StatusPage, conn: &mut PgConnection) -> Result<(), stor
 }
 
 fn connection_row(row: &connections::Overview) -> ConnectionRow {
-    // Of a connection that was ended nothing is held.
-    let runs = |until: DateTime<Utc>| match row.status {
-        Status::Disconnected => TokenClock::None,
-        _ => TokenClock::Runs { from: row.renewed_at, until },
-    };
-    // HubSpot's refresh tokens have no end; Intuit's hard cap is there, but only reported when asked for.
-    let or_absent = |until: Option<DateTime<Utc>>| match (until, row.provider) {
-        (Some(until), _) => runs(until),
-        (None, Provider::Hubspot) if row.status != Status::Disconnected => TokenClock::Endless,
-        (None, _) => TokenClock::None,
-    };
+    let clock = |until| TokenClock::of(row.status, row.provider, row.renewed_at, until);
     let reason = match (row.status, row.cause) {
         (Status::Lapsed, Some(cause)) => Some(format!("{}: the owner was mailed a reconnect link", cause.as_str())),
         (Status::Failing, _) => Some(format!(
@@ -109,9 +99,9 @@ fn connection_row(row: &connections::Overview) -> ConnectionRow {
         company: row.company_name.clone(),
         status: row.status,
         reason,
-        access: runs(row.access_expires_at),
-        refresh: or_absent(row.refresh_expires_at),
-        hard_cap: or_absent(row.refresh_hard_expires_at),
+        access: clock(Some(row.access_expires_at)),
+        refresh: clock(row.refresh_expires_at),
+        hard_cap: clock(row.refresh_hard_expires_at),
         generation: row.generation,
         renew_at: row.renew_at,
         verified_at: row.verified_at,

@@ -83,7 +83,7 @@ impl List {
     }
 
     fn clock(&self, row: &Overview) -> TokenClock {
-        TokenClock::Runs { from: row.renewed_at, until: row.access_expires_at }
+        TokenClock::of(row.status, row.provider, row.renewed_at, Some(row.access_expires_at))
     }
 
     fn is_narrowed(&self) -> bool {
@@ -120,18 +120,12 @@ struct Sheet {
 
 impl Sheet {
     fn clocks(&self) -> [(&'static str, TokenClock); 3] {
-        let Dossier { renewed_at, connected_at, provider, access_expires_at, .. } = self.facts.connection;
-        let runs = |from, until| TokenClock::Runs { from, until };
-        let or_absent = |from, until| match (until, provider) {
-            (Some(until), _) => runs(from, until),
-            (None, Provider::Hubspot) => TokenClock::Endless,
-            (None, Provider::Quickbooks) => TokenClock::None,
-        };
         let connection = &self.facts.connection;
+        let clock = |from, until| TokenClock::of(connection.status, connection.provider, from, until);
         [
-            ("Access token", runs(renewed_at, access_expires_at)),
-            ("Refresh window", or_absent(renewed_at, connection.refresh_expires_at)),
-            ("Hard cap", or_absent(connected_at, connection.refresh_hard_expires_at)),
+            ("Access token", clock(connection.renewed_at, Some(connection.access_expires_at))),
+            ("Refresh window", clock(connection.renewed_at, connection.refresh_expires_at)),
+            ("Hard cap", clock(connection.connected_at, connection.refresh_hard_expires_at)),
         ]
     }
 

@@ -26,6 +26,7 @@ use crate::{
         audit_log::{self, Actor, Deed},
         operators,
     },
+    words,
 };
 
 #[derive(Template)]
@@ -104,8 +105,9 @@ pub(in super::super) async fn sign_out(
     State(web): State<Web>,
     jar: CookieJar,
     visitor: Visitor,
-    Form(form): Form<Leaving>,
+    form: Result<Form<Leaving>, FormRejection>,
 ) -> Result<Response, Error> {
+    let Ok(Form(form)) = form else { return Ok(show(StatusCode::BAD_REQUEST, &MessagePage::form_unread())) };
     let holder = visitor.holder().unwrap_or_default();
     if !web.doorkeeper.is_our_form(&holder, &form.form_token, web.clock.now()) {
         return Ok(show(StatusCode::FORBIDDEN, &MessagePage::form_refused()));

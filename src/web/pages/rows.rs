@@ -128,16 +128,29 @@ pub enum TokenClock {
     },
     /// The provider sets no end.
     Endless,
-    /// There is none: nothing is held, or the provider does not say.
-    None,
+    /// The provider does not say.
+    Unknown,
+    /// The grant is dead: what its tokens would have lasted means nothing.
+    Void,
 }
 
 impl TokenClock {
+    /// Of a connection that stands like this.
+    pub fn of(status: Status, provider: Provider, from: DateTime<Utc>, until: Option<DateTime<Utc>>) -> Self {
+        match (status, until, provider) {
+            (Status::Lapsed | Status::Disconnected, ..) => Self::Void,
+            (_, Some(until), _) => Self::Runs { from, until },
+            // HubSpot's refresh tokens have no end; Intuit's hard cap is there, but only reported when asked for.
+            (_, None, Provider::Hubspot) => Self::Endless,
+            (_, None, Provider::Quickbooks) => Self::Unknown,
+        }
+    }
+
     /// When it runs out.
     pub(in super::super) fn end(&self) -> Option<DateTime<Utc>> {
         match self {
             TokenClock::Runs { until, .. } => Some(*until),
-            TokenClock::Endless | TokenClock::None => None,
+            TokenClock::Endless | TokenClock::Unknown | TokenClock::Void => None,
         }
     }
 
@@ -166,7 +179,8 @@ impl TokenClock {
     pub(in super::super) fn idle(&self) -> &'static str {
         match self {
             TokenClock::Endless => "no end",
-            TokenClock::Runs { .. } | TokenClock::None => "none",
+            TokenClock::Void => "void",
+            TokenClock::Runs { .. } | TokenClock::Unknown => "none",
         }
     }
 }

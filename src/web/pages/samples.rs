@@ -51,7 +51,9 @@ fn connections() -> Vec<ConnectionRow> {
                  orders wait."
                     .to_owned(),
             ),
-            access: clock(120, -60),
+            access: TokenClock::Void,
+            refresh: TokenClock::Void,
+            hard_cap: TokenClock::Void,
             renew_at: None,
             ..connection("Harbor Books", Provider::Quickbooks, "Harbor Books LLC")
         },
@@ -69,9 +71,9 @@ fn connections() -> Vec<ConnectionRow> {
         ConnectionRow {
             status: Status::Disconnected,
             reason: Some("Disconnected on purpose by the operator.".to_owned()),
-            access: TokenClock::None,
-            refresh: TokenClock::None,
-            hard_cap: TokenClock::None,
+            access: TokenClock::Void,
+            refresh: TokenClock::Void,
+            hard_cap: TokenClock::Void,
             renew_at: None,
             ..connection("Tidewater Supply", Provider::Hubspot, "tidewater.example (7730415)")
         },

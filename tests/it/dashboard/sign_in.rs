@@ -15,6 +15,9 @@ async fn a_name_and_its_password_open_the_pages_until_one_signs_out() {
     let page = browser.get("/orders").await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.body.contains("Ada") && page.body.contains("Sign out"), "{}", page.body);
+    let unread = crate::pages::ask(reqwest::Method::POST, &app.url("/sign-out"), &[("cookie", &browser.cookie)]).await;
+    assert_eq!(unread.status, StatusCode::BAD_REQUEST);
+    assert!(unread.body.contains("<h1>"), "a page, as for every form that cannot be read: {}", unread.body);
     let gone = browser.submit("/orders", "/sign-out", &[]).await;
     assert!(gone.body.contains("Sign in"), "{}", gone.body);
     assert_eq!(browser.get("/orders").await.status, StatusCode::SEE_OTHER);

@@ -43,7 +43,7 @@ async fn ready_says_what_was_checked_and_fails_when_tokens_are_overdue() {
     assert_eq!(get(&app, "/healthz").await.status, StatusCode::OK, "it is alive all the same");
     let page = get(&app, "/").await;
     assert!(
-        page.body.contains("1 check fails") && page.body.contains("is `lamplighter serve` running?"),
+        page.body.contains("1 check fails") && page.body.contains("is <code>lamplighter serve</code> running?"),
         "{}",
         page.body
     );
