@@ -33,6 +33,7 @@ use std::{
 
 use humantime::format_duration;
 
+pub(crate) use self::web::is_this_machine;
 pub use self::{
     alerts::Alerts,
     database::Database,

@@ -120,7 +120,7 @@ impl Health {
         }
         checks.push(self.configured());
         checks.push(mail::check(&self.pool, &self.outbox, depth, self.operator_is_mailed).await);
-        checks.push(spool::check(&self.spool));
+        checks.push(spool::check(&self.spool).await);
         if depth == Depth::Thorough {
             checks.extend(collector::check(&self.telemetry).await);
         }

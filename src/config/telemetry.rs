@@ -2,11 +2,12 @@
 
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
-use url::{Host, Url};
+use url::Url;
 
 use super::{
     problem::Fault,
     reader::{Section, gather},
+    web::is_this_machine,
 };
 
 /// `[telemetry]`.
@@ -30,7 +31,8 @@ impl Telemetry {
             service_name: section.text("service_name"),
             sample_ratio: section.fraction("sample_ratio", 0.0..=1.0),
         });
-        let exposed = telemetry.otlp_endpoint.as_ref().is_some_and(|url| url.scheme() == "http" && !is_here(url));
+        let exposed =
+            telemetry.otlp_endpoint.as_ref().is_some_and(|url| url.scheme() == "http" && !is_this_machine(url));
         if exposed && !telemetry.otlp_headers.is_empty() {
             let warning = "telemetry.otlp_endpoint is not https: telemetry.otlp_headers travel unencrypted";
             section.reader().warn(warning.to_owned());
@@ -76,13 +78,4 @@ fn endpoint(text: &str) -> Result<Option<Url>, Fault> {
         return Err(Fault::new("holds a login, which would be shown", remedy));
     }
     Ok(Some(url))
-}
-
-fn is_here(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
 }

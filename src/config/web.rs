@@ -112,7 +112,8 @@ pub(super) fn web_url(text: &str, why: &str) -> Result<Url, Fault> {
     Ok(url)
 }
 
-fn is_this_machine(url: &Url) -> bool {
+/// Whether what is sent to a URL stays on this machine.
+pub(crate) fn is_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

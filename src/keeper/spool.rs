@@ -60,6 +60,17 @@ pub struct Entry {
     pub reply: SpooledReply,
 }
 
+/// How a spool stands.
+#[derive(Debug)]
+pub struct Look {
+    /// Whether the disk takes a reply.
+    pub written: std::io::Result<()>,
+    /// How many replies wait.
+    pub waiting: usize,
+    /// How many files were moved aside because they hold something else.
+    pub unreadable: usize,
+}
+
 impl Spool {
     /// Uses `directory`, making it if needed.
     ///
@@ -94,19 +105,21 @@ impl Spool {
         &self.0
     }
 
+    /// How it stands now, found out beside the runtime's own threads; `None` when the process is about to stop.
+    pub async fn look(&self) -> Option<Look> {
+        let spool = self.clone();
+        let look = move || {
+            let aside = spool.files().filter(|path| path.extension().is_some_and(|e| e == ASIDE)).count();
+            Look { written: spool.check(), waiting: spool.len(), unreadable: aside }
+        };
+        tokio::task::spawn_blocking(look).await.ok()
+    }
+
     /// Whether a reply could be written now: as much as many replies are goes to the disk and away again.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn check(&self) -> std::io::Result<()> {
+    fn check(&self) -> std::io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
         file.write_all(&[0; 64 * 1024])?;
         file.as_file().sync_all()
-    }
-
-    /// How many files were moved aside because they hold something else.
-    pub fn unreadable(&self) -> usize {
-        self.files().filter(|path| path.extension().is_some_and(|e| e == ASIDE)).count()
     }
 
     /// How many replies wait.

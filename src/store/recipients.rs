@@ -1,5 +1,5 @@
-//! Addresses that mail does not reach, and how an owner's address changes. A refusal is an incident of the account whose
-//! owner was written to, or of the operator's own address.
+//! Addresses that mail does not reach. A refusal is an incident of the account whose owner was written to, or of the
+//! operator's own address.
 
 use sqlx::PgConnection;
 use uuid::Uuid;

@@ -10,6 +10,8 @@ use sha2::Sha256;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use crate::provider::hook::MESSAGE_ID;
+
 const PREFIX: &str = "whsec_";
 
 /// A fresh secret.
@@ -33,7 +35,7 @@ pub fn headers(
     mac.update(format!("{message_id}.{timestamp}.{body}").as_bytes());
     let signature = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
     Some([
-        ("webhook-id", message_id.to_string()),
+        (MESSAGE_ID, message_id.to_string()),
         ("webhook-timestamp", timestamp.to_string()),
         ("webhook-signature", signature),
     ])

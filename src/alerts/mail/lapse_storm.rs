@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Rendered,
-    letter::{Letter, Section, Tone},
+    letter::{FOR_OPERATORS, Letter, Section, Tone},
 };
 use crate::{
     provider::{Cause, Provider},
@@ -74,7 +74,7 @@ impl LapseStorm {
                 ("Mails held", words::number(self.held)),
                 ("Since", words::instant(self.since)),
             ],
-            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+            footer: vec![FOR_OPERATORS.to_owned()],
         }
         .render()
     }
@@ -110,7 +110,7 @@ impl LapseStormResolved {
             button: None,
             next: None,
             facts: vec![("Since", words::instant(self.since)), ("Until", words::instant(self.until))],
-            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+            footer: vec![FOR_OPERATORS.to_owned()],
         }
         .render()
     }

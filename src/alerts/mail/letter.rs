@@ -131,6 +131,13 @@ impl Letter {
     }
 }
 
+/// The last line of a mail to operators.
+pub(super) const FOR_OPERATORS: &str = "You get this mail because you run Lamplighter.";
+
+/// The last line of a mail to operators about what is no owner's business.
+pub(super) const FOR_OPERATORS_ALONE: &str =
+    "You get this mail because you run Lamplighter. Owners were not written to.";
+
 /// The last lines of a mail to an owner.
 pub(super) fn owners_footer(account: &str, support_contact: Option<&str>) -> Vec<String> {
     let questions = support_contact.map(|contact| format!("Questions? Write to {}.", words::name(contact)));

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Rendered,
-    letter::{Letter, Section, Tone},
+    letter::{FOR_OPERATORS_ALONE, Letter, Section, Tone},
 };
 use crate::{provider::Provider, words};
 
@@ -63,7 +63,7 @@ impl OperatorFault<'_> {
                 )],
             )),
             facts: self.facts(),
-            footer: vec!["You get this mail because you run Lamplighter. Owners were not written to.".to_owned()],
+            footer: vec![FOR_OPERATORS_ALONE.to_owned()],
         }
         .render()
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Rendered,
-    letter::{Letter, Tone},
+    letter::{FOR_OPERATORS, Letter, Tone},
 };
 use crate::{provider::Provider, words};
 
@@ -46,7 +46,7 @@ impl OperatorFaultResolved<'_> {
                 ("Lasted", words::span(self.resolved_at - self.first_seen_at)),
                 ("Rule", rule),
             ],
-            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+            footer: vec![FOR_OPERATORS.to_owned()],
         }
         .render()
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     ParkedOrder, Rendered,
-    letter::{Letter, Tone},
+    letter::{FOR_OPERATORS, Letter, Tone},
     parked_orders,
 };
 use crate::words;
@@ -61,7 +61,7 @@ impl OrdersParked<'_> {
                     .to_owned()],
             )),
             facts: vec![("Parked", words::count(self.total, "order")), ("Since", words::instant(self.since))],
-            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+            footer: vec![FOR_OPERATORS.to_owned()],
         }
         .render()
     }
@@ -95,7 +95,7 @@ impl OrdersParkedResolved {
                 ("Until", words::instant(self.until)),
                 ("Lasted", words::span(self.until - self.since)),
             ],
-            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+            footer: vec![FOR_OPERATORS.to_owned()],
         }
         .render()
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Rendered,
-    letter::{Letter, Section, Tone},
+    letter::{FOR_OPERATORS, Letter, Section, Tone},
 };
 use crate::{
     provider::{Endpoint, Provider},
@@ -76,7 +76,7 @@ impl OutageOpened<'_> {
                 ("Since", words::instant(self.since)),
                 ("Waiting orders", words::number(self.waiting_orders)),
             ],
-            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+            footer: vec![FOR_OPERATORS.to_owned()],
         }
         .render()
     }

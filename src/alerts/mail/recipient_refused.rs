@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Rendered,
-    letter::{Letter, Section, Tone},
+    letter::{FOR_OPERATORS, Letter, Section, Tone},
 };
 use crate::words;
 
@@ -54,7 +54,7 @@ impl RecipientRefused<'_> {
                     .to_owned()],
             )),
             facts: vec![("Account", account), ("Address", address), ("Since", words::instant(self.since))],
-            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+            footer: vec![FOR_OPERATORS.to_owned()],
         }
         .render()
     }
@@ -93,7 +93,7 @@ impl RecipientRefusedResolved<'_> {
                 ("Since", words::instant(self.since)),
                 ("Until", words::instant(self.until)),
             ],
-            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+            footer: vec![FOR_OPERATORS.to_owned()],
         }
         .render()
     }

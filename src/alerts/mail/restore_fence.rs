@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Rendered,
-    letter::{Letter, Section, Tone},
+    letter::{FOR_OPERATORS, FOR_OPERATORS_ALONE, Letter, Section, Tone},
 };
 use crate::words;
 
@@ -62,7 +62,7 @@ impl RestoreFence<'_> {
                 ],
             )),
             facts: vec![("Found", words::instant(self.found_at)), ("Daemon", words::name(self.daemon))],
-            footer: vec!["You get this mail because you run Lamplighter. Owners were not written to.".to_owned()],
+            footer: vec![FOR_OPERATORS_ALONE.to_owned()],
         }
         .render()
     }
@@ -106,7 +106,7 @@ impl RestoreFenceOpened {
                 ("Went on", words::instant(self.opened_at)),
                 ("Lasted", words::span(self.opened_at - self.found_at)),
             ],
-            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+            footer: vec![FOR_OPERATORS.to_owned()],
         }
         .render()
     }

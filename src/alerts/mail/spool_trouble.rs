@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Rendered,
-    letter::{Letter, Section, Tone},
+    letter::{FOR_OPERATORS, FOR_OPERATORS_ALONE, Letter, Section, Tone},
 };
 use crate::words;
 
@@ -61,7 +61,7 @@ impl SpoolTrouble<'_> {
                 ("Rule", words::name(self.rule)),
                 ("Since", words::instant(self.since)),
             ],
-            footer: vec!["You get this mail because you run Lamplighter. Owners were not written to.".to_owned()],
+            footer: vec![FOR_OPERATORS_ALONE.to_owned()],
         }
         .render()
     }
@@ -140,7 +140,7 @@ impl SpoolWell<'_> {
                 ("Since", words::instant(self.since)),
                 ("Until", words::instant(self.until)),
             ],
-            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+            footer: vec![FOR_OPERATORS.to_owned()],
         }
         .render()
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Rendered,
-    letter::{Letter, Tone},
+    letter::{FOR_OPERATORS, Letter, Tone},
 };
 use crate::words;
 
@@ -47,7 +47,7 @@ impl TokensOpenAgain<'_> {
                 ("Resolved", words::instant(self.resolved_at)),
                 ("Lasted", words::span(self.resolved_at - self.first_seen_at)),
             ],
-            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+            footer: vec![FOR_OPERATORS.to_owned()],
         }
         .render()
     }

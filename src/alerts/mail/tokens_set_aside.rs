@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Rendered,
-    letter::{Letter, Section, Tone},
+    letter::{FOR_OPERATORS_ALONE, Letter, Section, Tone},
 };
 use crate::words;
 
@@ -60,7 +60,7 @@ impl TokensSetAside<'_> {
                 ("Connections", self.names()),
                 ("First seen", words::instant(self.first_seen_at)),
             ],
-            footer: vec!["You get this mail because you run Lamplighter. Owners were not written to.".to_owned()],
+            footer: vec![FOR_OPERATORS_ALONE.to_owned()],
         }
         .render()
     }

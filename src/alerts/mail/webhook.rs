@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Rendered,
-    letter::{Letter, Section, Tone},
+    letter::{FOR_OPERATORS, FOR_OPERATORS_ALONE, Letter, Section, Tone},
 };
 use crate::words;
 
@@ -65,7 +65,7 @@ impl WebhookGivenUp<'_> {
                 ("Host", host),
                 ("Given up", words::instant(self.given_up_at)),
             ],
-            footer: vec!["You get this mail because you run Lamplighter. Owners were not written to.".to_owned()],
+            footer: vec![FOR_OPERATORS_ALONE.to_owned()],
         }
         .render()
     }
@@ -108,7 +108,7 @@ impl WebhookTakes<'_> {
                 ("First given up", words::instant(self.since)),
                 ("Resolved", words::instant(self.until)),
             ],
-            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+            footer: vec![FOR_OPERATORS.to_owned()],
         }
         .render()
     }

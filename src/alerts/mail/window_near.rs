@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     Call, Rendered,
-    letter::{Letter, Section, Tone},
+    letter::{FOR_OPERATORS_ALONE, Letter, Section, Tone},
     running_out::{at_the_start, days},
 };
 use crate::{provider::Provider, words};
@@ -80,7 +80,7 @@ impl WindowNear<'_> {
             button: None,
             next: Some(Section::new("What happens next, by itself", [self.next()])),
             facts: self.facts(),
-            footer: vec!["You get this mail because you run Lamplighter. Owners were not written to.".to_owned()],
+            footer: vec![FOR_OPERATORS_ALONE.to_owned()],
         }
         .render()
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Rendered,
-    letter::{Letter, Section, Tone},
+    letter::{FOR_OPERATORS, Letter, Section, Tone},
 };
 use crate::{provider::Provider, words};
 
@@ -53,7 +53,7 @@ impl WindowNearResolved {
             button: None,
             next: None,
             facts,
-            footer: vec!["You get this mail because you run Lamplighter.".to_owned()],
+            footer: vec![FOR_OPERATORS.to_owned()],
         }
         .render()
     }

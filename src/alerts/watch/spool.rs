@@ -14,7 +14,7 @@ use tracing::{error, info};
 
 use super::Watch;
 use crate::{
-    keeper::spool::Spool,
+    keeper::spool::{Look, Spool},
     store::{self, alerts},
     words,
 };
@@ -55,9 +55,7 @@ impl Watched {
     }
 
     async fn look(&self, now: DateTime<Utc>) -> Option<Trouble> {
-        let spool = self.spool.clone();
-        let seen = tokio::task::spawn_blocking(move || (spool.check(), spool.len(), spool.unreadable())).await;
-        let Ok((written, waiting, unreadable)) = seen else { return None };
+        let Look { written, waiting, unreadable } = self.spool.look().await?;
         let since = self.waiting_since(waiting, now);
         if let Err(cause) = written {
             return Some(Trouble { rule: "spool_unwritable", words: format!("nothing can be written there: {cause}") });
