@@ -35,6 +35,7 @@ use std::{
     process::ExitCode,
 };
 
+use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use sqlx::PgConnection;
 
@@ -43,7 +44,9 @@ use crate::{
     app::{App, Database},
     clock::Clock,
     config::{Config, Problems, Sources, environment},
-    keys, lifecycle, vault,
+    keys, lifecycle,
+    store::accounts::{self, Account},
+    vault,
 };
 
 /// Where the configuration is looked for when nobody names it.
@@ -249,6 +252,20 @@ async fn with_database<T>(
     };
     database.close().await?;
     result
+}
+
+/// The account that a person means, by name or id.
+async fn account(conn: &mut PgConnection, named: &str) -> anyhow::Result<Account> {
+    let missing = || format!("there is no account {named:?}: see `lamplighter account list`");
+    accounts::find(conn, named.trim()).await?.with_context(missing)
+}
+
+/// The same, where everything is meant when none is named.
+async fn account_if_any(conn: &mut PgConnection, named: Option<&str>) -> anyhow::Result<Option<Account>> {
+    match named {
+        Some(named) => account(conn, named).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Works with everything put together, as the daemon would, but with no loop running.

@@ -2,6 +2,9 @@
 //! one account at one provider, and nothing else. An owner's link opens the page of one account. Nothing is stored for a link;
 //! all links of an account that were made up to some moment can be revoked.
 
+/// Some are made by a person's decision, and all of an account's made void.
+pub mod by_hand;
+
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};

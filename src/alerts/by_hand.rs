@@ -66,60 +66,49 @@ pub async fn find(conn: &mut PgConnection, text: &str) -> Result<Alert, Refused>
     }
 }
 
-/// Somebody knows: nobody is reminded any more. The all-clear still comes.
+/// What a person decides about an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Somebody knows: nobody is reminded any more. The all-clear still comes.
+    Acknowledge,
+    /// Nobody is reminded before then.
+    Snooze(DateTime<Utc>),
+    /// It is over, because somebody says so. Nobody gets an all-clear, and what was not sent yet is not sent any more.
+    Resolve,
+}
+
+/// Carries out what a person decided, and gives the alert as it is then.
 ///
 /// # Errors
-/// The incident is over; database trouble.
-pub async fn acknowledge(
+/// The incident is over, it would be opened again at once, or the moment has passed; database trouble.
+pub async fn decide(
     conn: &mut PgConnection,
     id: Uuid,
+    decision: Decision,
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Alert, Refused> {
     let mut tx = conn.begin().await.map_err(store::Error::from)?;
-    let alert = open_one(&mut tx, id).await?;
-    if by_hand::acknowledge(&mut tx, id, &actor.to_string(), now).await? {
-        write_down(&mut tx, &alert, "alert.acknowledge", json!({}), actor, now).await?;
+    let alert = again(&mut tx, id).await?;
+    if let Some(at) = alert.resolved_at {
+        return Err(Refused::Over(at));
     }
-    tx.commit().await.map_err(store::Error::from)?;
-    again(conn, id).await
-}
-
-/// Nobody is reminded before `until`.
-///
-/// # Errors
-/// The incident is over, or the moment has passed; database trouble.
-pub async fn snooze(
-    conn: &mut PgConnection,
-    id: Uuid,
-    until: DateTime<Utc>,
-    actor: &Actor,
-    now: DateTime<Utc>,
-) -> Result<Alert, Refused> {
-    if until <= now {
-        return Err(Refused::Passed(until));
-    }
-    let mut tx = conn.begin().await.map_err(store::Error::from)?;
-    let alert = open_one(&mut tx, id).await?;
-    if by_hand::snooze(&mut tx, id, until, &actor.to_string()).await? {
-        write_down(&mut tx, &alert, "alert.snooze", json!({ "until": until }), actor, now).await?;
-    }
-    tx.commit().await.map_err(store::Error::from)?;
-    again(conn, id).await
-}
-
-/// It is over, because somebody says so. Nobody gets an all-clear, and what was not sent yet is not sent any more.
-///
-/// # Errors
-/// The incident is over, or it would be opened again at once; database trouble.
-pub async fn resolve(conn: &mut PgConnection, id: Uuid, actor: &Actor, now: DateTime<Utc>) -> Result<Alert, Refused> {
-    let mut tx = conn.begin().await.map_err(store::Error::from)?;
-    let alert = open_one(&mut tx, id).await?;
-    if let Some(how) = ends_by_itself(alert.kind) {
-        return Err(Refused::EndsByItself(how));
-    }
-    if by_hand::resolve(&mut tx, id, &actor.to_string(), now).await? {
-        write_down(&mut tx, &alert, "alert.resolve", json!({}), actor, now).await?;
+    let by = actor.to_string();
+    let (action, detail, is_news) = match decision {
+        Decision::Acknowledge => ("alert.acknowledge", json!({}), by_hand::acknowledge(&mut tx, id, &by, now).await?),
+        Decision::Snooze(until) if until <= now => return Err(Refused::Passed(until)),
+        Decision::Snooze(until) => {
+            ("alert.snooze", json!({ "until": until }), by_hand::snooze(&mut tx, id, until, &by).await?)
+        }
+        Decision::Resolve => {
+            if let Some(how) = ends_by_itself(alert.kind) {
+                return Err(Refused::EndsByItself(how));
+            }
+            ("alert.resolve", json!({}), by_hand::resolve(&mut tx, id, &by, now).await?)
+        }
+    };
+    if is_news {
+        write_down(&mut tx, &alert, action, detail, actor, now).await?;
     }
     tx.commit().await.map_err(store::Error::from)?;
     again(conn, id).await
@@ -141,14 +130,6 @@ fn ends_by_itself(kind: Kind) -> Option<&'static str> {
             Some("decide about the mails that are held: `lamplighter alert release PROVIDER`, or the same with --drop")
         }
         Kind::SmtpAway => Some("it ends with the first mail that goes through; `lamplighter alert test` sends one"),
-    }
-}
-
-async fn open_one(conn: &mut PgConnection, id: Uuid) -> Result<Alert, Refused> {
-    let alert = again(conn, id).await?;
-    match alert.resolved_at {
-        Some(at) => Err(Refused::Over(at)),
-        None => Ok(alert),
     }
 }
 

@@ -5,20 +5,18 @@ mod settings;
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::anyhow;
 use clap::Subcommand;
 use serde_json::json;
-use sqlx::Connection as _;
-use uuid::Uuid;
 
 use super::{DONE, output, with_database};
 use crate::{
     clock::Clock,
     config::Config,
-    links::ReconnectLinks,
-    store::{
-        accounts::{self, Account},
-        audit_log::{self, Deed},
+    links::{self, ReconnectLinks},
+    store::accounts::{
+        self,
+        by_hand::{self, New, Refused},
     },
     vault::Vault,
 };
@@ -91,14 +89,8 @@ impl Command {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<u8> {
         with_database(&config, async |conn| match self {
             Self::Add { name, owner_name, owner_email, json } => {
-                let account = Account {
-                    id: Uuid::now_v7(),
-                    name: name.trim().to_owned(),
-                    owner_name: owner_name.trim().to_owned(),
-                    owner_email: owner_email.to_string(),
-                    created_at: Clock::system().now(),
-                };
-                add(conn, &account, json).await
+                let new = New { name: &name, owner_name: &owner_name, owner_email: owner_email.as_ref() };
+                add(conn, new, json).await
             }
             Self::List { json } => list(conn, json).await,
             Self::RevokeLinks { account, json } => revoke_links(conn, &account, json).await,
@@ -118,22 +110,10 @@ fn is_of_the_configuration(key: &str) -> bool {
     key == "data_dir" || (key.contains('.') && !key.starts_with("orders.mapping."))
 }
 
-async fn add(conn: &mut sqlx::PgConnection, account: &Account, json: bool) -> anyhow::Result<u8> {
-    if account.name.is_empty() {
-        bail!("an account needs a name: write it as the first argument");
-    }
-    let mut tx = conn.begin().await?;
-    if accounts::add(&mut tx, account).await?.is_none() {
-        bail!(
-            "an account named {:?} exists already: choose another name, or see `lamplighter account list`",
-            account.name
-        );
-    }
-    let deed = Deed { action: "account.add", account_id: Some(account.id), subject: &account.name, detail: json!({}) };
-    audit_log::record(&mut tx, &super::actor::here(), &deed, account.created_at).await?;
-    tx.commit().await?;
+async fn add(conn: &mut sqlx::PgConnection, new: New<'_>, json: bool) -> anyhow::Result<u8> {
+    let account = by_hand::add(conn, new, &super::actor::here(), Clock::system().now()).await?.map_err(refused)?;
     if json {
-        output::json(account)?;
+        output::json(&account)?;
     } else {
         output::say(&format!("Added account {} ({}).", account.name, account.id));
         output::say("Next: make a link that connects it, and send it to the owner:");
@@ -144,18 +124,20 @@ async fn add(conn: &mut sqlx::PgConnection, account: &Account, json: bool) -> an
     Ok(DONE)
 }
 
+/// Why nothing was done, with what to do instead.
+fn refused(why: Refused) -> anyhow::Error {
+    match why {
+        Refused::Unfit(unfit) => unfit.into(),
+        Refused::NameTaken(name) => {
+            anyhow!("an account named {name:?} exists already: choose another name, or see `lamplighter account list`")
+        }
+        Refused::Missing => anyhow!("the account is gone: see `lamplighter account list`"),
+    }
+}
+
 async fn revoke_links(conn: &mut sqlx::PgConnection, name: &str, json: bool) -> anyhow::Result<u8> {
-    let (account, now) = (named(conn, name).await?, Clock::system().now());
-    let mut tx = conn.begin().await?;
-    accounts::revoke_links(&mut tx, account.id, now).await?;
-    let deed = Deed {
-        action: "account.revoke_links",
-        account_id: Some(account.id),
-        subject: &account.name,
-        detail: json!({}),
-    };
-    audit_log::record(&mut tx, &super::actor::here(), &deed, now).await?;
-    tx.commit().await?;
+    let (account, now) = (super::account(conn, name).await?, Clock::system().now());
+    links::by_hand::revoke(conn, account.whose(), &super::actor::here(), now).await?;
     if json {
         output::json(&json!({ "account": account.name, "revoked_until": now }))?;
         return Ok(DONE);
@@ -166,13 +148,10 @@ async fn revoke_links(conn: &mut sqlx::PgConnection, name: &str, json: bool) -> 
 }
 
 async fn page_link(conn: &mut sqlx::PgConnection, name: &str, config: &Config, json: bool) -> anyhow::Result<u8> {
-    let (account, now) = (named(conn, name).await?, Clock::system().now());
+    let (account, now) = (super::account(conn, name).await?, Clock::system().now());
     let vault = Arc::new(Vault::load(&config.vault.keys_file)?);
     let links = ReconnectLinks::new(vault, config.web.public_url.clone(), config.web.link_lifetime);
-    let (action, account_id) = ("account.page_link", Some(account.id));
-    let deed = Deed { action, account_id, subject: &account.name, detail: json!({}) };
-    audit_log::record(conn, &super::actor::here(), &deed, now).await?;
-    let (url, link) = links.make_owners(account.id, now);
+    let (url, link) = links::by_hand::owners_page(conn, &links, account.whose(), &super::actor::here(), now).await?;
     if json {
         output::json(&json!({ "account": account.name, "url": url, "expires_at": link.expires_at }))?;
     } else {
@@ -185,11 +164,6 @@ async fn page_link(conn: &mut sqlx::PgConnection, name: &str, config: &Config, j
         ));
     }
     Ok(DONE)
-}
-
-async fn named(conn: &mut sqlx::PgConnection, name: &str) -> anyhow::Result<Account> {
-    let missing = || format!("there is no account {name:?}: see `lamplighter account list`");
-    accounts::find(conn, name.trim()).await?.with_context(missing)
 }
 
 async fn list(conn: &mut sqlx::PgConnection, json: bool) -> anyhow::Result<u8> {

@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
-use super::{DONE, output, with_database};
+use super::{DONE, account_if_any, output, with_database};
 use crate::{
     api_keys::{self as making, Scope, Wanted},
     clock::Clock,
     config::Config,
     retry::later,
     store::{
-        accounts, api_keys,
+        api_keys,
         audit_log::{self, Deed},
     },
 };
@@ -79,13 +79,7 @@ impl Add {
     async fn run(self, conn: &mut PgConnection, now: DateTime<Utc>) -> anyhow::Result<()> {
         let name = crate::words::name(&self.name);
         anyhow::ensure!(!name.is_empty(), "a key needs a name: write it as the first argument, such as \"web shop\"");
-        let account = match &self.account {
-            Some(named) => {
-                let missing = || format!("there is no account {named:?}: see `lamplighter account list`");
-                Some(accounts::find(conn, named.trim()).await?.with_context(missing)?)
-            }
-            None => None,
-        };
+        let account = account_if_any(conn, self.account.as_deref()).await?;
         let mut scopes = self.scopes;
         scopes.sort_unstable();
         scopes.dedup();

@@ -1,14 +1,9 @@
 //! `lamplighter audit`: who did what by hand, the latest first.
 
-use anyhow::Context as _;
 use clap::Args;
 
-use super::{DONE, output, with_database};
-use crate::{
-    config::Config,
-    store::{accounts, audit_log},
-    words,
-};
+use super::{DONE, account_if_any, output, with_database};
+use crate::{config::Config, store::audit_log, words};
 
 /// Show what was done by hand, on the command line, in the dashboard, through the API or by an owner
 #[derive(Debug, Args)]
@@ -30,14 +25,8 @@ pub(super) struct Options {
 impl Options {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<u8> {
         with_database(config, async |conn| {
-            let account_id = match &self.account {
-                None => None,
-                Some(name) => {
-                    let missing = || format!("there is no account {name:?}: see `lamplighter account list`");
-                    Some(accounts::find(conn, name.trim()).await?.with_context(missing)?.id)
-                }
-            };
-            let entries = audit_log::recent(conn, account_id, self.before, self.limit).await?;
+            let account = account_if_any(conn, self.account.as_deref()).await?;
+            let entries = audit_log::recent(conn, account.map(|account| account.id), self.before, self.limit).await?;
             if self.json {
                 output::json(&entries)?;
                 return Ok(DONE);

@@ -9,7 +9,6 @@ mod renew;
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use clap::Subcommand;
 use serde_json::json;
 
@@ -17,13 +16,9 @@ use super::{DONE, output, with_database};
 use crate::{
     clock::Clock,
     config::Config,
-    links::ReconnectLinks,
+    links::{ReconnectLinks, by_hand},
     provider::Provider,
-    store::{
-        accounts,
-        audit_log::{self, Deed},
-        connections,
-    },
+    store::connections,
     vault::Vault,
 };
 
@@ -85,8 +80,7 @@ async fn link(
     as_json: bool,
 ) -> anyhow::Result<u8> {
     let vault = Arc::new(Vault::load(&config.vault.keys_file)?);
-    let missing = || format!("there is no account {account:?}: see `lamplighter account list`");
-    let account = accounts::find(conn, account).await?.with_context(missing)?;
+    let account = super::account(conn, account).await?;
     let configured = match provider {
         Provider::Quickbooks => config.providers.quickbooks.is_some(),
         Provider::Hubspot => config.providers.hubspot.is_some(),
@@ -97,11 +91,8 @@ async fn link(
         ));
     }
     let links = ReconnectLinks::new(vault, config.web.public_url.clone(), config.web.link_lifetime);
-    let now = Clock::system().now();
-    let (action, detail) = ("connection.link", json!({ "provider": provider }));
-    let deed = Deed { action, account_id: Some(account.id), subject: &account.name, detail };
-    audit_log::record(conn, &super::actor::here(), &deed, now).await?;
-    let (url, link) = links.make(account.id, provider, now);
+    let (actor, now) = (super::actor::here(), Clock::system().now());
+    let (url, link) = by_hand::connect(conn, &links, account.whose(), provider, &actor, now).await?;
     if as_json {
         output::json(
             &json!({ "url": url, "account_id": account.id, "provider": provider, "expires_at": link.expires_at }),

@@ -9,12 +9,9 @@ mod retry;
 mod show;
 mod skip;
 
-use anyhow::Context as _;
 use clap::Subcommand;
-use sqlx::PgConnection;
-use uuid::Uuid;
 
-use crate::{config::Config, store::accounts};
+use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -43,11 +40,4 @@ impl Command {
             Self::Skip(options) => options.run(&config).await,
         }
     }
-}
-
-/// The account that a filter names, if it names one.
-async fn account_id(conn: &mut PgConnection, named: Option<&str>) -> anyhow::Result<Option<Uuid>> {
-    let Some(name) = named else { return Ok(None) };
-    let missing = || format!("there is no account {name:?}: see `lamplighter account list`");
-    Ok(Some(accounts::find(conn, name).await?.with_context(missing)?.id))
 }

@@ -1,6 +1,6 @@
 //! `lamplighter sync`: the orders of a range of dates, by hand.
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::Args;
 use serde_json::json;
@@ -10,9 +10,11 @@ use crate::{
     app::App,
     config::Config,
     keeper::access::Unavailable,
-    orders::intake::sync::{Error, Range, Summary},
-    provider::{Provider, Verdict},
-    store::{accounts, connections},
+    orders::intake::{
+        by_hand,
+        sync::{Error, Summary},
+    },
+    provider::Verdict,
     words,
 };
 
@@ -61,19 +63,20 @@ impl Options {
             ));
             return Ok(MISCONFIGURED);
         }
-        let (account, connection_id) = {
+        let actor = super::actor::here();
+        let (account, range) = {
             let mut conn = app.pool.acquire().await?;
-            let missing = || format!("there is no account {:?}: see `lamplighter account list`", self.account);
-            let account = accounts::find(&mut conn, &self.account).await?.with_context(missing)?;
-            let all = connections::of_account(&mut conn, account.id).await?;
-            let Some(portal) = all.into_iter().find(|one| one.provider == Provider::Hubspot) else {
+            let account = super::account(&mut conn, &self.account).await?;
+            let range = by_hand::asked(&mut conn, account.whose(), self.from, to, &actor, now).await?;
+            let Some(range) = range else {
                 bail!("{} is not connected to HubSpot: {}", account.name, link(&account.name));
             };
-            (account, portal.id)
+            (account, range)
         };
-        let range = Range { account_id: account.id, connection_id, from: self.from, to };
         let (summary, result) =
             app.intake.sync(range, |summary, reached| output::complain(&line(summary, reached))).await;
+        let mut conn = app.pool.acquire().await?;
+        by_hand::ended(&mut conn, account.whose(), &summary, Some(&result), &actor, app.clock.now()).await?;
         let (code, trouble) = match &result {
             Ok(()) if summary.failed > 0 => (UNHEALTHY, None),
             Ok(()) => (DONE, None),

@@ -2,9 +2,13 @@
 //! recognised by its revision. The cursor moves in the transaction that stores the orders, so a gap of any length is read
 //! from where it began.
 
-mod reading;
-/// A range of dates, by hand.
+/// A range of dates, because somebody asks for it.
+pub mod by_hand;
+
+/// Every order of a range of dates.
 pub mod sync;
+
+mod reading;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 

@@ -3,14 +3,20 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::{
     config::{Mapping, Wrong},
-    store::{self, mappings},
+    store::{
+        self,
+        accounts::Whose,
+        audit_log::{self, Actor, Deed},
+        mappings,
+    },
 };
 
 /// One setting.
@@ -73,22 +79,32 @@ pub fn check<'a>(defaults: &Mapping, set: impl IntoIterator<Item = (&'a str, &'a
     set.into_iter().try_for_each(|(key, value)| checked.assign(key, value))
 }
 
-/// Makes these an account's own settings and takes all others back to the default.
+/// Sets some of an account's own settings and takes others back to the default, all or none; and what it has then. What was
+/// changed stands in the audit log.
 ///
 /// # Errors
 /// Database trouble.
-pub async fn replace(
+pub async fn change(
     conn: &mut PgConnection,
-    account_id: Uuid,
-    own: &BTreeMap<String, String>,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<(), store::Error> {
+    whose: Whose<'_>,
+    set: &[(&str, &str)],
+    unset: &[&str],
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<BTreeMap<String, String>, store::Error> {
     let mut tx = conn.begin().await?;
-    for key in Mapping::KEYS {
-        match own.get(key) {
-            Some(value) => mappings::set(&mut tx, account_id, key, value.trim(), now).await?,
-            None => mappings::unset(&mut tx, account_id, key).await?,
-        }
+    for (key, value) in set {
+        mappings::set(&mut tx, whose.id, key, value.trim(), now).await?;
     }
-    Ok(tx.commit().await?)
+    for key in unset {
+        mappings::unset(&mut tx, whose.id, key).await?;
+    }
+    let own = mappings::of_account(&mut tx, whose.id).await?;
+    if !set.is_empty() || !unset.is_empty() {
+        let detail = json!({ "own": own });
+        let deed = Deed { action: "account.settings", account_id: Some(whose.id), subject: whose.name, detail };
+        audit_log::record(&mut tx, actor, &deed, now).await?;
+    }
+    tx.commit().await?;
+    Ok(own)
 }

@@ -1,6 +1,7 @@
 //! Customers of the operator, each with an owner who is told when something needs them.
 
-mod changing;
+/// They are added and changed by a person's decision.
+pub mod by_hand;
 
 /// Pages of them, for programs.
 pub mod listing;
@@ -13,7 +14,6 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-pub use self::changing::{Change, Changed, change};
 use super::{Error, connections::Status};
 use crate::provider::Provider;
 
@@ -30,6 +30,22 @@ pub struct Account {
     pub owner_email: String,
     /// Since when we know it.
     pub created_at: DateTime<Utc>,
+}
+
+/// An account, and what people call it.
+#[derive(Clone, Copy, Debug)]
+pub struct Whose<'a> {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: &'a str,
+}
+
+impl Account {
+    /// It, for what is written down of it.
+    pub fn whose(&self) -> Whose<'_> {
+        Whose { id: self.id, name: &self.name }
+    }
 }
 
 /// Adds an account; `None` when the name is taken.

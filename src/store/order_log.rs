@@ -118,8 +118,8 @@ pub struct Filter {
     pub code: Option<String>,
 }
 
-/// The list with one way of finding its orders; every way keeps all conditions. `$arrival` is whose times of arrival it
-/// and status it follows, so that an index of that table brings the rows in their order.
+/// The list with one way of finding its orders; every way keeps all conditions. `$arrival` names the table whose status and
+/// time of arrival decide, so that an index of that table brings the rows in their order.
 macro_rules! page {
     ($conn:expr, $filter:expr, $before:expr, $limit:expr, $from:tt, $arrival:tt, $ways:tt, [$($more:expr),*]) => {{
         let (filter, before): (&Filter, Option<Cursor>) = ($filter, $before);
@@ -288,6 +288,43 @@ pub async fn count_waiting(conn: &mut PgConnection, account_id: Option<Uuid>) ->
         account_id
     )
     .fetch_one(conn)
+    .await?)
+}
+
+/// How many orders of an account are parked.
+///
+/// # Errors
+/// Database trouble.
+pub async fn count_parked(conn: &mut PgConnection, account_id: Uuid) -> Result<i64, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"select count(*) as "count!" from unposted where status = 'parked' and account_id = $1"#,
+        account_id
+    )
+    .fetch_one(conn)
+    .await?)
+}
+
+/// The parked orders of an account whose last attempt was answered with one of these codes, at most `limit`.
+///
+/// # Errors
+/// Database trouble.
+pub async fn parked_with(
+    conn: &mut PgConnection,
+    account_id: Uuid,
+    codes: &[&str],
+    limit: i64,
+) -> Result<Vec<Uuid>, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"select u.order_id
+           from unposted u
+                join lateral (select code from order_attempts where order_id = u.order_id order by id desc limit 1) a
+                    on a.code = any($2::text[])
+           where u.status = 'parked' and u.account_id = $1 limit $3"#,
+        account_id,
+        codes as &[&str],
+        limit
+    )
+    .fetch_all(conn)
     .await?)
 }
 

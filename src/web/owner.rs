@@ -14,7 +14,6 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::PgConnection;
 use url::Url;
 use uuid::Uuid;
 
@@ -41,10 +40,10 @@ use crate::{
 
 /// The days that are looked back on.
 const DAYS: i64 = 7;
-/// The most parked orders that are counted, and sent again at once.
-const PARKED: i64 = 500;
 /// The most orders that are named.
-const NAMED: usize = 5;
+const NAMED: i64 = 5;
+/// The most orders that one press sends again.
+const AT_ONCE: i64 = 10_000;
 
 /// A provider of the account, connected or not.
 struct Place {
@@ -165,9 +164,10 @@ pub(super) async fn page(
     let since = now - TimeDelta::days(DAYS);
     let (came, posted) = order_log::came_and_posted(&mut conn, account.id, since).await?;
     let waiting = order_log::count_waiting(&mut conn, Some(account.id)).await?.unsigned_abs();
-    let mut parked = parked(&mut conn, account.id).await?;
-    let (parked_in_all, may_send_again) = (parked.len() as u64, parked.iter().any(is_theirs));
-    parked.truncate(NAMED);
+    let filter = Filter { statuses: vec![orders::Status::Parked], account_id: Some(account.id), ..Filter::default() };
+    let parked = order_log::list(&mut conn, &filter, None, NAMED).await?;
+    let parked_in_all = order_log::count_parked(&mut conn, account.id).await?.unsigned_abs();
+    let may_send_again = !order_log::parked_with(&mut conn, account.id, OWNERS_CODES, 1).await?.is_empty();
     let (jar, said) = dashboard::said(&headers);
     let page = Page {
         account,
@@ -235,16 +235,6 @@ pub(super) async fn disconnect(
     Ok(web.done(&format!("/owner/{token}"), tone, &said))
 }
 
-async fn parked(conn: &mut PgConnection, account_id: Uuid) -> Result<Vec<Overview>, Error> {
-    let filter = Filter { statuses: vec![orders::Status::Parked], account_id: Some(account_id), ..Filter::default() };
-    Ok(order_log::list(conn, &filter, None, PARKED).await?)
-}
-
-/// Whether it waits for something that only the owner can change in QuickBooks.
-fn is_theirs(order: &Overview) -> bool {
-    order.code.as_deref().is_some_and(|code| OWNERS_CODES.contains(&code))
-}
-
 /// Puts back those parked orders that waited for the owner, who has changed in QuickBooks what stood against them.
 pub(super) async fn send_again(
     State(web): State<Web>,
@@ -255,9 +245,8 @@ pub(super) async fn send_again(
         Err(refused) => return Ok(refused),
     };
     let mut conn = web.pool.acquire().await?;
-    let parked = parked(&mut conn, account.id).await?;
-    let (ids, fresh): (Vec<_>, Vec<_>) =
-        parked.iter().filter(|order| is_theirs(order)).map(|order| (order.id, Uuid::new_v4())).unzip();
+    let ids = order_log::parked_with(&mut conn, account.id, OWNERS_CODES, AT_ONCE).await?;
+    let fresh: Vec<_> = ids.iter().map(|_| Uuid::new_v4()).collect();
     let back = by_hand::put_back(&mut conn, &ids, &fresh, &Actor::Owner, web.clock.now()).await?;
     drop(conn);
     web.dispatch.wake();

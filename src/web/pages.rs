@@ -1,4 +1,5 @@
-//! The pages people see: the operator's overview and what is around every page of the dashboard, one page for every end of a connect.
+//! The pages people see: the operator's overview and what is around every page of the dashboard, one page for every end of
+//! a connect.
 //!
 //! A page is a struct of plain values with a `render()`; it knows nothing of the database, of cookies or of HTTP
 //! status codes. Pages carry no inline script and no inline style, and are whole without any.

@@ -1,13 +1,12 @@
 //! `lamplighter account owner`: who is told about an account, and where.
 
-use anyhow::Context as _;
 use clap::Args;
 use sqlx::PgConnection;
 
 use crate::{
     cli::{DONE, actor, output},
     clock::Clock,
-    store::accounts::{self, Change},
+    store::accounts::by_hand::{self, Change},
 };
 
 #[derive(Debug, Args)]
@@ -27,13 +26,12 @@ pub(in super::super) struct Options {
 
 impl Options {
     pub(super) async fn run(self, conn: &mut PgConnection) -> anyhow::Result<u8> {
-        let missing = || format!("there is no account {:?}: see `lamplighter account list`", self.account);
-        let account = accounts::find(conn, self.account.trim()).await?.with_context(missing)?;
+        let account = crate::cli::account(conn, &self.account).await?;
         let email = self.email.as_ref().map(ToString::to_string);
-        let wanted =
-            Change { owner_name: self.name.as_deref().map(str::trim), owner_email: email.as_deref(), name: None };
-        accounts::change(conn, account.id, &wanted, &actor::here(), Clock::system().now()).await?;
-        let account = accounts::find(conn, &account.id.to_string()).await?.with_context(missing)?;
+        let wanted = Change { owner_name: self.name.as_deref(), owner_email: email.as_deref(), name: None };
+        let changed = by_hand::change(conn, account.id, wanted, &actor::here(), Clock::system().now()).await?;
+        changed.map_err(super::refused)?;
+        let account = crate::cli::account(conn, &account.id.to_string()).await?;
         if self.json {
             output::json(&account)?;
         } else {

@@ -1,19 +1,13 @@
 //! `lamplighter account settings`: how one customer's orders become documents, and where each setting comes from.
 
 use anyhow::{Context as _, bail};
-use serde_json::json;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::PgConnection;
 
 use crate::{
     cli::{DONE, actor, output},
     clock::Clock,
     config::Mapping,
     orders::settings,
-    store::{
-        accounts,
-        audit_log::{self, Deed},
-        mappings,
-    },
 };
 
 /// What a person asked for.
@@ -27,8 +21,7 @@ pub(super) struct Request {
 /// Changes the settings that are named, all or none, and shows what is in force.
 pub(super) async fn run(conn: &mut PgConnection, defaults: &Mapping, request: Request) -> anyhow::Result<u8> {
     let Request { account: name, set, unset, json } = request;
-    let missing = || format!("there is no account {name:?}: see `lamplighter account list`");
-    let account = accounts::find(conn, name.trim()).await?.with_context(missing)?;
+    let account = crate::cli::account(conn, &name).await?;
     let mut checked = defaults.clone();
     for (key, value) in &set {
         checked.assign(key, value)?;
@@ -42,21 +35,9 @@ pub(super) async fn run(conn: &mut PgConnection, defaults: &Mapping, request: Re
             bail!("{key} is both set and unset: name it once");
         }
     }
-    let mut tx = conn.begin().await?;
-    let now = Clock::system().now();
-    for (key, value) in &set {
-        mappings::set(&mut tx, account.id, key, value.trim(), now).await?;
-    }
-    for key in &unset {
-        mappings::unset(&mut tx, account.id, key).await?;
-    }
-    let own = mappings::of_account(&mut tx, account.id).await?;
-    if !set.is_empty() || !unset.is_empty() {
-        let (action, subject, detail) = ("account.settings", account.name.as_str(), json!({ "own": own }));
-        let deed = Deed { action, account_id: Some(account.id), subject, detail };
-        audit_log::record(&mut tx, &actor::here(), &deed, now).await?;
-    }
-    tx.commit().await?;
+    let pairs: Vec<_> = set.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let keys: Vec<_> = unset.iter().map(String::as_str).collect();
+    let own = settings::change(conn, account.whose(), &pairs, &keys, &actor::here(), Clock::system().now()).await?;
     let shown = settings::shown(defaults, &own)
         .context("a stored setting cannot be read: set it anew, or take it out with --unset")?;
     if json {

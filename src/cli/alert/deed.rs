@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    alerts::by_hand,
+    alerts::by_hand::{self, Decision},
     cli::{DONE, actor, output, with_database},
     clock::Clock,
     config::Config,
@@ -24,11 +24,12 @@ pub(super) async fn run(config: &Config, id: &str, deed: Deed, as_json: bool) ->
     with_database(config, async |conn| {
         let (actor, now) = (actor::here(), Clock::system().now());
         let id = by_hand::find(conn, id).await?.id;
-        let alert = match deed {
-            Deed::Acknowledge => by_hand::acknowledge(conn, id, &actor, now).await?,
-            Deed::Snooze(length) => by_hand::snooze(conn, id, later(now, length), &actor, now).await?,
-            Deed::Resolve => by_hand::resolve(conn, id, &actor, now).await?,
+        let decision = match deed {
+            Deed::Acknowledge => Decision::Acknowledge,
+            Deed::Snooze(length) => Decision::Snooze(later(now, length)),
+            Deed::Resolve => Decision::Resolve,
         };
+        let alert = by_hand::decide(conn, id, decision, &actor, now).await?;
         if as_json {
             output::json(&alert)?;
         } else {

@@ -20,7 +20,6 @@ use crate::{
     clock::Clock,
     config::Config,
     orders::incoming::{self, DEFAULT_SOURCE, Fate, Incoming, Refused},
-    store::accounts,
     words,
 };
 
@@ -103,8 +102,7 @@ impl Options {
     }
 
     async fn import(&self, conn: &mut PgConnection, reader: Box<dyn BufRead>) -> anyhow::Result<u8> {
-        let missing = || format!("there is no account {:?}: see `lamplighter account list`", self.account);
-        let account_id = accounts::find(conn, &self.account).await?.with_context(missing)?.id;
+        let account_id = crate::cli::account(conn, &self.account).await?.id;
         let clock = Clock::system();
         let mut pieces = pieces(reader, self.source.clone(), clock.clone())?;
         let mut summary = Summary::default();

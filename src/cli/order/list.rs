@@ -4,8 +4,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::{
-    super::{DONE, output, with_database},
-    account_id,
+    super::{DONE, account_if_any, output, with_database},
     moment::Moment,
 };
 use crate::{
@@ -95,7 +94,7 @@ impl Options {
         with_database(config, async |conn| {
             let filter = Filter {
                 statuses: self.status.into_iter().map(Into::into).collect(),
-                account_id: account_id(conn, self.account.as_deref()).await?,
+                account_id: account_if_any(conn, self.account.as_deref()).await?.map(|account| account.id),
                 since: self.since.map(|moment| moment.from(now)),
                 until: self.until.map(|moment| moment.to(now)),
                 document: self.document,

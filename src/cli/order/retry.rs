@@ -11,8 +11,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    super::{DONE, FAILED, MISCONFIGURED, actor, output, with_database},
-    account_id, list,
+    super::{DONE, FAILED, MISCONFIGURED, account_if_any, actor, output, with_database},
+    list,
     moment::Moment,
     naming::{ORDER, all_named, title},
 };
@@ -113,7 +113,7 @@ impl Options {
         }
         Ok(Filter {
             statuses: vec![Status::Parked],
-            account_id: account_id(conn, self.account.as_deref()).await?,
+            account_id: account_if_any(conn, self.account.as_deref()).await?.map(|account| account.id),
             code: self.code.clone(),
             since: self.since.map(|moment| moment.from(now)),
             ..Filter::default()

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::Whose;
 use crate::{
     provider::Provider,
     store::{Error, connections::Status},
@@ -34,6 +35,13 @@ pub struct Row {
     pub connections: Vec<Connected>,
     /// Orders on their way.
     pub waiting_orders: i64,
+}
+
+impl Row {
+    /// It, for what is written down of it.
+    pub fn whose(&self) -> Whose<'_> {
+        Whose { id: self.id, name: &self.name }
+    }
 }
 
 /// A connection of an account, in short.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
-use serde_json::json;
 use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -16,22 +15,17 @@ use super::{
     problem::{Kind, Problem},
 };
 use crate::{
+    config::Mapping,
     orders::settings::{self, Shown},
     store::{
         accounts::{
-            self, Account, Change, Changed,
+            by_hand::{self, Change, New, Refused, Unfit},
             listing::{self, Row},
         },
-        audit_log::Deed,
         mappings,
     },
     web::Web,
-    words,
 };
-
-/// The longest name and the longest address.
-const LONGEST_NAME: usize = 200;
-const LONGEST_ADDRESS: usize = 254;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -98,23 +92,10 @@ pub(super) async fn add_account(
     Content(new): Content<NewAccount>,
 ) -> Result<(StatusCode, Json<Row>), Problem> {
     caller.for_all()?;
-    let account = Account {
-        id: Uuid::now_v7(),
-        name: name("name", &new.name)?,
-        owner_name: name("owner_name", &new.owner_name)?,
-        owner_email: address(&new.owner_email)?,
-        created_at: caller.now,
-    };
-    let mut tx = web.pool.begin().await?;
-    if accounts::add(&mut tx, &account).await?.is_none() {
-        return Err(taken(&account.name));
-    }
-    let detail = json!({ "owner_name": account.owner_name });
-    let deed = Deed { action: "account.add", account_id: Some(account.id), subject: &account.name, detail };
-    caller.record(&mut tx, &deed).await?;
-    let row = row(&mut tx, account.id).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(row)))
+    let new = New { name: &new.name, owner_name: &new.owner_name, owner_email: &new.owner_email };
+    let mut conn = web.pool.acquire().await?;
+    let account = by_hand::add(&mut conn, new, &caller.actor(), caller.now).await?.map_err(refused)?;
+    Ok((StatusCode::CREATED, Json(row(&mut conn, account.id).await?)))
 }
 
 /// What changes of an account; what is left out stays.
@@ -133,7 +114,7 @@ pub(super) struct AccountChange {
     owner_email: Option<String>,
 }
 
-/// Change an account's name or its owner. Mails that are on their way already keep their recipient.
+/// Change an account's name or its owner. Mails that wait for the owner go to the new address.
 #[utoipa::path(patch, path = "/api/v1/accounts/{account_id}", tag = "accounts", request_body = AccountChange,
     params(("account_id" = Uuid, Path, description = "The account")), security(("key" = ["manage"])), responses(
         (status = 200, description = "The account as it is now", body = Row),
@@ -145,17 +126,14 @@ pub(super) async fn change_account(
     Content(change): Content<AccountChange>,
 ) -> Result<Json<Row>, Problem> {
     caller.admitted(id, "account")?;
-    let called = change.name.as_deref().map(|text| name("name", text)).transpose()?;
-    let owner_name = change.owner_name.as_deref().map(|text| name("owner_name", text)).transpose()?;
-    let owner_email = change.owner_email.as_deref().map(address).transpose()?;
-    let wanted =
-        Change { name: called.as_deref(), owner_name: owner_name.as_deref(), owner_email: owner_email.as_deref() };
+    let wanted = Change {
+        name: change.name.as_deref(),
+        owner_name: change.owner_name.as_deref(),
+        owner_email: change.owner_email.as_deref(),
+    };
     let mut conn = web.pool.acquire().await?;
-    match accounts::change(&mut conn, id, &wanted, &caller.actor(), caller.now).await? {
-        Changed::Done => row(&mut conn, id).await.map(Json),
-        Changed::NameTaken => Err(taken(called.as_deref().unwrap_or_default())),
-        Changed::Missing => Err(missing("account")),
-    }
+    by_hand::change(&mut conn, id, wanted, &caller.actor(), caller.now).await?.map_err(refused)?;
+    row(&mut conn, id).await.map(Json)
 }
 
 /// See how an account's orders become documents, and where each setting comes from.
@@ -188,14 +166,13 @@ pub(super) async fn put_settings(
 ) -> Result<Json<BTreeMap<&'static str, Shown>>, Problem> {
     caller.admitted(id, "account")?;
     let pairs = own.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    settings::check(&web.api.mapping, pairs).map_err(|wrong| Problem::new(Kind::Body, wrong.message, wrong.remedy))?;
-    let mut tx = web.pool.begin().await?;
-    let row = row(&mut tx, id).await?;
-    settings::replace(&mut tx, id, &own, caller.now).await?;
-    let deed =
-        Deed { action: "account.settings", account_id: Some(id), subject: &row.name, detail: json!({ "own": own }) };
-    caller.record(&mut tx, &deed).await?;
-    tx.commit().await?;
+    let set: Vec<_> = pairs.collect();
+    settings::check(&web.api.mapping, set.iter().copied())
+        .map_err(|wrong| Problem::new(Kind::Body, wrong.message, wrong.remedy))?;
+    let unset: Vec<_> = Mapping::KEYS.into_iter().filter(|key| !own.contains_key(*key)).collect();
+    let mut conn = web.pool.acquire().await?;
+    let row = row(&mut conn, id).await?;
+    settings::change(&mut conn, row.whose(), &set, &unset, &caller.actor(), caller.now).await?;
     in_force(&web, &mut *web.pool.acquire().await?, id).await.map(Json)
 }
 
@@ -212,24 +189,15 @@ pub(super) async fn row(conn: &mut PgConnection, id: Uuid) -> Result<Row, Proble
     listing::page(conn, Some(id), None, 1).await?.pop().ok_or_else(|| missing("account"))
 }
 
-fn taken(name: &str) -> Problem {
-    let remedy = "choose another name, or change the account that has it: GET /api/v1/accounts";
-    Problem::new(Kind::Conflict, format!("an account named {name:?} exists already"), remedy)
-}
-
-fn name(field: &str, text: &str) -> Result<String, Problem> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > LONGEST_NAME || text.chars().any(char::is_control) {
-        let remedy = format!("write 1 to {LONGEST_NAME} characters in one line");
-        return Err(Problem::new(Kind::Body, format!("{field} cannot be {:?}", words::name(text)), remedy));
+fn refused(why: Refused) -> Problem {
+    match why {
+        Refused::Unfit(Unfit { field, text, remedy }) => {
+            Problem::new(Kind::Body, format!("{} cannot be {text:?}", field.as_str()), remedy)
+        }
+        Refused::NameTaken(name) => {
+            let remedy = "choose another name, or change the account that has it: GET /api/v1/accounts";
+            Problem::new(Kind::Conflict, format!("an account named {name:?} exists already"), remedy)
+        }
+        Refused::Missing => missing("account"),
     }
-    Ok(text.to_owned())
-}
-
-fn address(text: &str) -> Result<String, Problem> {
-    let address = text.trim().parse::<lettre::Address>().ok().map(|address| address.to_string());
-    address.filter(|address| address.len() <= LONGEST_ADDRESS).ok_or_else(|| {
-        let detail = format!("owner_email cannot be {:?}", words::name(text));
-        Problem::new(Kind::Body, detail, "write one mail address, such as ada@harborbooks.example")
-    })
 }

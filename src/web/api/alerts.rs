@@ -14,7 +14,7 @@ use super::{
     problem::{Kind, Problem},
 };
 use crate::{
-    alerts::by_hand::{self, Refused},
+    alerts::by_hand::{self, Decision, Refused},
     store::alerts::listing::{self, Filter, Row},
     web::Web,
 };
@@ -77,10 +77,7 @@ pub(super) async fn acknowledge_alert(
     caller: Caller<Manages>,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Row>, Problem> {
-    let mut conn = web.pool.acquire().await?;
-    one(&mut conn, &caller, id).await?;
-    by_hand::acknowledge(&mut conn, id, &caller.actor(), caller.now).await.map_err(refused)?;
-    one(&mut conn, &caller, id).await.map(Json)
+    decided(&web, &caller, id, Decision::Acknowledge).await
 }
 
 /// Until when an alert can wait.
@@ -103,10 +100,7 @@ pub(super) async fn snooze_alert(
     Path(id): Path<Uuid>,
     Content(wish): Content<Snooze>,
 ) -> Result<Json<Row>, Problem> {
-    let mut conn = web.pool.acquire().await?;
-    one(&mut conn, &caller, id).await?;
-    by_hand::snooze(&mut conn, id, wish.until, &caller.actor(), caller.now).await.map_err(refused)?;
-    one(&mut conn, &caller, id).await.map(Json)
+    decided(&web, &caller, id, Decision::Snooze(wish.until)).await
 }
 
 /// Say that it is over. It is closed without an all-clear; if it is met again, it is told again.
@@ -119,10 +113,14 @@ pub(super) async fn resolve_alert(
     caller: Caller<Manages>,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Row>, Problem> {
+    decided(&web, &caller, id, Decision::Resolve).await
+}
+
+async fn decided(web: &Web, caller: &Caller<Manages>, id: Uuid, decision: Decision) -> Result<Json<Row>, Problem> {
     let mut conn = web.pool.acquire().await?;
-    one(&mut conn, &caller, id).await?;
-    by_hand::resolve(&mut conn, id, &caller.actor(), caller.now).await.map_err(refused)?;
-    one(&mut conn, &caller, id).await.map(Json)
+    one(&mut conn, caller, id).await?;
+    by_hand::decide(&mut conn, id, decision, &caller.actor(), caller.now).await.map_err(refused)?;
+    one(&mut conn, caller, id).await.map(Json)
 }
 
 /// An alert, if it is there for this key.

@@ -3,7 +3,6 @@
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -13,11 +12,7 @@ use super::{
     caller::{Caller, Manages},
     problem::{Kind, Problem},
 };
-use crate::{
-    provider::Provider,
-    store::{accounts, audit_log::Deed},
-    web::Web,
-};
+use crate::{links::by_hand, provider::Provider, web::Web};
 
 /// What a link is to connect.
 #[derive(Deserialize, ToSchema)]
@@ -55,8 +50,8 @@ pub(super) async fn make_connect_link(
 ) -> Result<(StatusCode, Json<ConnectLink>), Problem> {
     caller.admitted(id, "account")?;
     let provider = wanted.provider;
-    let mut tx = web.pool.begin().await?;
-    let row = row(&mut tx, id).await?;
+    let mut conn = web.pool.acquire().await?;
+    let row = row(&mut conn, id).await?;
     if web.providers.settings(provider).is_none() {
         return Err(Problem::new(
             Kind::Conflict,
@@ -64,11 +59,8 @@ pub(super) async fn make_connect_link(
             format!("set providers.{provider}.client_id and client_secret"),
         ));
     }
-    let (url, link) = web.links.make(id, provider, caller.now);
-    let detail = json!({ "provider": provider, "expires_at": link.expires_at });
-    let deed = Deed { action: "connection.link", account_id: Some(id), subject: &row.name, detail };
-    caller.record(&mut tx, &deed).await?;
-    tx.commit().await?;
+    let (url, link) =
+        by_hand::connect(&mut conn, &web.links, row.whose(), provider, &caller.actor(), caller.now).await?;
     let made = ConnectLink { url: url.into(), account_id: id, provider, expires_at: link.expires_at };
     Ok((StatusCode::CREATED, Json(made)))
 }
@@ -96,10 +88,7 @@ pub(super) async fn make_page_link(
     caller.admitted(id, "account")?;
     let mut conn = web.pool.acquire().await?;
     let row = row(&mut conn, id).await?;
-    let (url, link) = web.links.make_owners(id, caller.now);
-    let detail = json!({ "expires_at": link.expires_at });
-    let deed = Deed { action: "account.page_link", account_id: Some(id), subject: &row.name, detail };
-    caller.record(&mut conn, &deed).await?;
+    let (url, link) = by_hand::owners_page(&mut conn, &web.links, row.whose(), &caller.actor(), caller.now).await?;
     let made = PageLink { url: url.into(), account_id: id, expires_at: link.expires_at };
     Ok((StatusCode::CREATED, Json(made)))
 }
@@ -123,11 +112,8 @@ pub(super) async fn revoke_links(
     Path(id): Path<Uuid>,
 ) -> Result<Json<Revoked>, Problem> {
     caller.admitted(id, "account")?;
-    let mut tx = web.pool.begin().await?;
-    let row = row(&mut tx, id).await?;
-    accounts::revoke_links(&mut tx, id, caller.now).await?;
-    let deed = Deed { action: "account.revoke_links", account_id: Some(id), subject: &row.name, detail: json!({}) };
-    caller.record(&mut tx, &deed).await?;
-    tx.commit().await?;
+    let mut conn = web.pool.acquire().await?;
+    let row = row(&mut conn, id).await?;
+    by_hand::revoke(&mut conn, row.whose(), &caller.actor(), caller.now).await?;
     Ok(Json(Revoked { account_id: id, revoked_until: caller.now }))
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -18,11 +17,10 @@ use super::{
 };
 use crate::{
     orders::intake::{
-        Intake,
+        Intake, by_hand,
         sync::{Error, Range, Summary},
     },
-    provider::{Provider, Verdict},
-    store::{audit_log::Deed, connections},
+    provider::Verdict,
     web::Web,
 };
 
@@ -77,29 +75,28 @@ pub(super) async fn sync_orders(
         let remedy = "give `from` after 1970, and not after `to` or after now";
         return Err(Problem::new(Kind::Body, "the range is empty", remedy));
     }
-    let mut tx = web.pool.begin().await?;
-    let account = accounts::row(&mut tx, id).await?;
-    let portal = connections::of_account(&mut tx, id).await?.into_iter().find(|one| one.provider == Provider::Hubspot);
-    let Some(portal) = portal else {
+    let (actor, mut conn) = (caller.actor(), web.pool.acquire().await?);
+    let account = accounts::row(&mut conn, id).await?;
+    let range = by_hand::asked(&mut conn, account.whose(), wish.from, to, &actor, caller.now).await?;
+    let Some(range) = range else {
         let remedy = format!("connect it: POST /api/v1/accounts/{id}/connect-links with {{\"provider\": \"hubspot\"}}");
         return Err(Problem::new(Kind::Conflict, format!("{} is not connected to HubSpot", account.name), remedy));
     };
-    let detail = json!({ "from": wish.from, "to": to });
-    caller.record(&mut tx, &Deed { action: "sync", account_id: Some(id), subject: &account.name, detail }).await?;
-    tx.commit().await?;
-    let range = Range { account_id: id, connection_id: portal.id, from: wish.from, to };
+    drop(conn);
     // Its future cannot move between threads, so it gets one.
     let (intake, runtime) = (web.intake.clone(), tokio::runtime::Handle::current());
     let reading = web.under_way.spawn_blocking(move || runtime.block_on(read_some(&intake, range)));
-    let (read, reached, complete) = match reading.await {
-        Ok((read, _, Some(Ok(())))) => (read, to, true),
-        Ok((_, _, Some(Err(error)))) => return Err(why_not(error)),
-        Ok((read, reached, None)) => (read, reached, false),
-        Err(_) => return Err(Problem::internal("a sync ended early")),
-    };
+    let Ok((read, reached, result)) = reading.await else { return Err(Problem::internal("a sync ended early")) };
     if read.new > 0 {
         web.dispatch.wake();
     }
+    let mut conn = web.pool.acquire().await?;
+    by_hand::ended(&mut conn, account.whose(), &read, result.as_ref(), &actor, web.clock.now()).await?;
+    let (reached, complete) = match result {
+        Some(Ok(())) => (to, true),
+        Some(Err(error)) => return Err(why_not(error)),
+        None => (reached, false),
+    };
     let Summary { seen, new, already_there, filtered, failed } = read;
     Ok(Json(Synced { complete, reached: reached.min(to), seen, new, already_there, filtered, failed }))
 }

@@ -8,7 +8,6 @@ use axum::{
 };
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use serde::Deserialize;
-use serde_json::json;
 use tracing::warn;
 use uuid::Uuid;
 
@@ -23,11 +22,16 @@ use super::{
     orders::Nothing,
 };
 use crate::{
-    orders::intake::sync::Range,
+    links,
+    orders::intake,
     provider::Provider,
     store::{
-        accounts::{self, Account, Change, Changed, Overview, search},
-        audit_log::{self, Deed, Entry},
+        accounts::{
+            self, Account, Overview,
+            by_hand::{self, Change, New, Refused},
+            search,
+        },
+        audit_log::{self, Entry},
         connections::{self, Connection, Status},
         mappings, order_log,
     },
@@ -80,9 +84,9 @@ pub(in super::super) async fn list(desk: Desk, Query(asked): Query<Asked>) -> Re
     Ok(desk.show(&page))
 }
 
-/// A new account.
+/// What an account is to be called, and who is told.
 #[derive(Deserialize)]
-pub(in super::super) struct New {
+pub(in super::super) struct Wanted {
     name: String,
     owner_name: String,
     owner_email: String,
@@ -91,31 +95,26 @@ pub(in super::super) struct New {
 /// Adds one.
 pub(in super::super) async fn add(
     State(web): State<Web>,
-    Acting { actor, form }: Acting<New>,
+    Acting { actor, form }: Acting<Wanted>,
 ) -> Result<Response, Error> {
-    let refused = |words: &str| Ok(web.done("/accounts", Tone::Bad, words));
-    let Ok(owner_email) = form.owner_email.trim().parse::<lettre::Address>() else {
-        return refused("Nothing was added: the owner's address is no mail address. Write it like ada@shop.example.");
-    };
-    let now = web.clock.now();
-    let account = Account {
-        id: Uuid::now_v7(),
-        name: form.name.trim().to_owned(),
-        owner_name: form.owner_name.trim().to_owned(),
-        owner_email: owner_email.to_string(),
-        created_at: now,
-    };
-    if account.name.is_empty() {
-        return refused("Nothing was added: the account needs a name.");
+    let new = New { name: &form.name, owner_name: &form.owner_name, owner_email: &form.owner_email };
+    match by_hand::add(&mut *web.pool.acquire().await?, new, &actor, web.clock.now()).await? {
+        Ok(account) => {
+            let to = format!("/accounts/{}", account.id);
+            Ok(web.done(&to, Tone::Good, "Added. Now connect both of its providers."))
+        }
+        Err(why) => Ok(refused(&web, "/accounts", "added", &why).await),
     }
-    let mut tx = web.pool.begin().await?;
-    if accounts::add(&mut tx, &account).await?.is_none() {
-        return refused("Nothing was added: an account of that name exists already. Choose another name.");
-    }
-    let deed = Deed { action: "account.add", account_id: Some(account.id), subject: &account.name, detail: json!({}) };
-    audit_log::record(&mut tx, &actor, &deed, now).await?;
-    tx.commit().await?;
-    Ok(web.done(&format!("/accounts/{}", account.id), Tone::Good, "Added. Now connect both of its providers."))
+}
+
+/// Says why nothing was done.
+async fn refused(web: &Web, to: &str, done: &str, why: &Refused) -> Response {
+    let why = match why {
+        Refused::Missing => return not_found().await,
+        Refused::Unfit(unfit) => unfit.to_string(),
+        Refused::NameTaken(name) => format!("an account named {name:?} exists already. Choose another name."),
+    };
+    web.done(to, Tone::Bad, &format!("Nothing was {done}: {why}"))
 }
 
 #[derive(Template)]
@@ -167,14 +166,6 @@ pub(in super::super) struct Connect {
     how: String,
 }
 
-/// What an account is to be called, and who is told.
-#[derive(Deserialize)]
-pub(in super::super) struct Wanted {
-    name: String,
-    owner_name: String,
-    owner_email: String,
-}
-
 /// Changes one.
 pub(in super::super) async fn change(
     State(web): State<Web>,
@@ -182,22 +173,11 @@ pub(in super::super) async fn change(
     Acting { actor, form }: Acting<Wanted>,
 ) -> Result<Response, Error> {
     let to = format!("/accounts/{id}");
-    let refused = |words: &str| Ok(web.done(&to, Tone::Bad, words));
-    let Ok(owner_email) = form.owner_email.trim().parse::<lettre::Address>() else {
-        return refused("Nothing was changed: the owner's address is no mail address. Write it like ada@shop.example.");
-    };
-    if form.name.trim().is_empty() {
-        return refused("Nothing was changed: the account needs a name.");
-    }
-    let wanted = Change {
-        name: Some(form.name.trim()),
-        owner_name: Some(form.owner_name.trim()),
-        owner_email: Some(owner_email.as_ref()),
-    };
-    match accounts::change(&mut *web.pool.acquire().await?, id, &wanted, &actor, web.clock.now()).await? {
-        Changed::Done => Ok(web.done(&to, Tone::Good, "Changed. Mails that wait for the owner go to the new address.")),
-        Changed::NameTaken => refused("Nothing was changed: another account has that name. Choose another one."),
-        Changed::Missing => Ok(not_found().await),
+    let wanted =
+        Change { name: Some(&form.name), owner_name: Some(&form.owner_name), owner_email: Some(&form.owner_email) };
+    match by_hand::change(&mut *web.pool.acquire().await?, id, wanted, &actor, web.clock.now()).await? {
+        Ok(()) => Ok(web.done(&to, Tone::Good, "Changed. Mails that wait for the owner go to the new address.")),
+        Err(why) => Ok(refused(&web, &to, "changed", &why).await),
     }
 }
 
@@ -210,13 +190,10 @@ pub(in super::super) async fn connect(
     let Some(provider) = Provider::ALL.into_iter().find(|provider| provider.as_str() == form.provider) else {
         return Ok(not_found().await);
     };
-    let now = web.clock.now();
     let mut conn = web.pool.acquire().await?;
     let Some(account) = accounts::find(&mut conn, &id.to_string()).await? else { return Ok(not_found().await) };
-    let detail = json!({ "provider": provider, "how": form.how });
-    let deed = Deed { action: "connection.link", account_id: Some(id), subject: &account.name, detail };
-    audit_log::record(&mut conn, &actor, &deed, now).await?;
-    let (url, link) = web.links.make(id, provider, now);
+    let (url, link) =
+        links::by_hand::connect(&mut conn, &web.links, account.whose(), provider, &actor, web.clock.now()).await?;
     if form.how == "here" {
         // The policy lets no form lead to another site, not by a detour either: this page goes on by itself.
         let onwards = [(header::REFRESH, format!("0; url={url}"))];
@@ -234,12 +211,10 @@ pub(in super::super) async fn page_link(
     Path(id): Path<Uuid>,
     Acting { actor, .. }: Acting<Nothing>,
 ) -> Result<Response, Error> {
-    let now = web.clock.now();
     let mut conn = web.pool.acquire().await?;
     let Some(account) = accounts::find(&mut conn, &id.to_string()).await? else { return Ok(not_found().await) };
-    let deed = Deed { action: "account.page_link", account_id: Some(id), subject: &account.name, detail: json!({}) };
-    audit_log::record(&mut conn, &actor, &deed, now).await?;
-    let (url, link) = web.links.make_owners(id, now);
+    let (url, link) =
+        links::by_hand::owners_page(&mut conn, &web.links, account.whose(), &actor, web.clock.now()).await?;
     let until = words::instant(link.expires_at);
     let said = format!("Send this link to {}; until {until} it opens the owner's page: {url}", account.owner_email);
     Ok(web.done(&format!("/accounts/{id}"), Tone::Good, &said))
@@ -251,13 +226,9 @@ pub(in super::super) async fn revoke_links(
     Path(id): Path<Uuid>,
     Acting { actor, .. }: Acting<Nothing>,
 ) -> Result<Response, Error> {
-    let now = web.clock.now();
-    let mut tx = web.pool.begin().await?;
-    let Some(account) = accounts::find(&mut tx, &id.to_string()).await? else { return Ok(not_found().await) };
-    accounts::revoke_links(&mut tx, id, now).await?;
-    let deed = Deed { action: "account.revoke_links", account_id: Some(id), subject: &account.name, detail: json!({}) };
-    audit_log::record(&mut tx, &actor, &deed, now).await?;
-    tx.commit().await?;
+    let mut conn = web.pool.acquire().await?;
+    let Some(account) = accounts::find(&mut conn, &id.to_string()).await? else { return Ok(not_found().await) };
+    links::by_hand::revoke(&mut conn, account.whose(), &actor, web.clock.now()).await?;
     let said =
         "Every link that was made for this account until now is void, those in mails too. The next mail has a new one.";
     Ok(web.done(&format!("/accounts/{id}"), Tone::Good, said))
@@ -287,29 +258,18 @@ pub(in super::super) async fn sync(
     };
     let mut conn = web.pool.acquire().await?;
     let Some(account) = accounts::find(&mut conn, &id.to_string()).await? else { return Ok(not_found().await) };
-    let all = connections::of_account(&mut conn, id).await?;
-    let Some(portal) = all.into_iter().find(|one| one.provider == Provider::Hubspot) else {
+    let range = intake::by_hand::asked(&mut conn, account.whose(), from, until, &actor, now).await?;
+    let Some(range) = range else {
         return Ok(web.done(&to, Tone::Bad, "Nothing was read: HubSpot is not connected. Connect it first."));
     };
-    let deed = Deed {
-        action: "account.sync",
-        account_id: Some(id),
-        subject: &account.name,
-        detail: json!({ "from": from, "to": until }),
-    };
-    audit_log::record(&mut conn, &actor, &deed, now).await?;
     drop(conn);
-    let range = Range { account_id: id, connection_id: portal.id, from, to: until };
     let asked = web.clone();
     web.under_way.spawn(async move {
         let (summary, result) = asked.intake.sync(range, |_, _| ()).await;
-        let trouble = result.err().map(|error| error.to_string());
-        let detail = json!({ "summary": summary, "trouble": trouble });
-        let deed = Deed { action: "account.synced", account_id: Some(id), subject: &account.name, detail };
         asked.dispatch.wake();
         let written = async {
-            let mut conn = asked.pool.acquire().await?;
-            audit_log::record(&mut conn, &actor, &deed, asked.clock.now()).await
+            let (mut conn, now) = (asked.pool.acquire().await?, asked.clock.now());
+            intake::by_hand::ended(&mut conn, account.whose(), &summary, Some(&result), &actor, now).await
         };
         if let Err(error) = written.await {
             warn!(error = crate::telemetry::chain(&error), "what came of a manual sync could not be written down");

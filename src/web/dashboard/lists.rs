@@ -20,7 +20,7 @@ use super::{
     Desk,
 };
 use crate::{
-    alerts::by_hand,
+    alerts::by_hand::{self, Decision},
     store::{
         audit_log::{self, Entry},
         outages, spends,
@@ -60,16 +60,14 @@ pub(in super::super) async fn steer(
     Acting { actor, form }: Acting<Wish>,
 ) -> Result<Response, Error> {
     let (mut conn, now) = (web.pool.acquire().await?, web.clock.now());
-    let done_to = match form.wish.as_str() {
-        "acknowledge" => {
-            by_hand::acknowledge(&mut conn, id, &actor, now).await.map(|_| "Acknowledged: no more reminders.")
-        }
-        "snooze" => by_hand::snooze(&mut conn, id, now + SNOOZE, &actor, now).await.map(|_| "Snoozed for a day."),
-        "resolve" => by_hand::resolve(&mut conn, id, &actor, now).await.map(|_| "Resolved."),
+    let (decision, said) = match form.wish.as_str() {
+        "acknowledge" => (Decision::Acknowledge, "Acknowledged: no more reminders."),
+        "snooze" => (Decision::Snooze(now + SNOOZE), "Snoozed for a day."),
+        "resolve" => (Decision::Resolve, "Resolved."),
         _ => return Ok(show(StatusCode::BAD_REQUEST, &MessagePage::form_unread())),
     };
-    match done_to {
-        Ok(said) => Ok(web.done("/alerts", Tone::Good, said)),
+    match by_hand::decide(&mut conn, id, decision, &actor, now).await {
+        Ok(_) => Ok(web.done("/alerts", Tone::Good, said)),
         Err(by_hand::Refused::Store(error)) => Err(error.into()),
         Err(refused) => Ok(web.done("/alerts", Tone::Warn, &format!("Nothing was changed: {refused}"))),
     }

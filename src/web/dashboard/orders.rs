@@ -246,7 +246,7 @@ pub(in super::super) async fn skip(
         return Ok(web.done(&to, Tone::Bad, "Nothing was changed: say why the order is not to be posted."));
     }
     let mut conn = web.pool.acquire().await?;
-    if explain::gather(&mut conn, id, now).await?.is_none() {
+    if order_log::naming::whose(&mut conn, id).await?.is_none() {
         return Ok(not_found().await);
     }
     let outcome = by_hand::skip(&mut conn, id, &reason, !form.risk_document.is_empty(), &actor, now).await?;

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use lamplighter::{
-    alerts::by_hand::{self, Refused},
+    alerts::by_hand::{self, Decision, Refused},
     provider::Provider,
     store::{
         alerts::{self, Alert},
@@ -41,14 +41,14 @@ async fn who_knows_is_not_reminded_and_the_all_clear_still_comes() {
     let (app, account) = lapsed().await;
     app.mails(1).await;
     let (alert, now) = (only(&app).await, app.clock.now());
-    let known = by_hand::acknowledge(&mut *app.conn().await, alert.id, &ada(), now).await.unwrap();
+    let known = by_hand::decide(&mut *app.conn().await, alert.id, Decision::Acknowledge, &ada(), now).await.unwrap();
     assert_eq!((known.acknowledged_at, known.acknowledged_by.as_deref()), (Some(now), Some("operator ada")));
     assert_eq!(deeds(&app, &alert).await, [("alert.acknowledge".to_owned(), "operator ada".to_owned())]);
     days(&app, 40).await;
     app.mails(1).await;
     app.connect(&account, Provider::Quickbooks, REALM).await;
     assert!(app.mails(2).await[1].subject.starts_with("All clear"));
-    let over = by_hand::acknowledge(&mut *app.conn().await, alert.id, &ada(), app.clock.now()).await;
+    let over = by_hand::decide(&mut *app.conn().await, alert.id, Decision::Acknowledge, &ada(), app.clock.now()).await;
     assert!(matches!(over, Err(Refused::Over(_))), "{over:?}");
     assert_eq!(deeds(&app, &alert).await.len(), 1, "what was refused is not written down");
 }
@@ -59,9 +59,10 @@ async fn a_reminder_that_was_due_meanwhile_comes_after_the_snooze() {
     app.mails(1).await;
     let (alert, now) = (only(&app).await, app.clock.now());
     let until = now + TimeDelta::days(10);
-    let late = by_hand::snooze(&mut *app.conn().await, alert.id, now, &ada(), now).await;
+    let late = by_hand::decide(&mut *app.conn().await, alert.id, Decision::Snooze(now), &ada(), now).await;
     assert!(matches!(late, Err(Refused::Passed(_))), "{late:?}");
-    let snoozed = by_hand::snooze(&mut *app.conn().await, alert.id, until, &ada(), now).await.unwrap();
+    let snoozed =
+        by_hand::decide(&mut *app.conn().await, alert.id, Decision::Snooze(until), &ada(), now).await.unwrap();
     assert!(snoozed.is_quiet(now) && !snoozed.is_quiet(until));
     days(&app, 9).await;
     app.mails(1).await;
@@ -72,7 +73,9 @@ async fn a_reminder_that_was_due_meanwhile_comes_after_the_snooze() {
     app.advance(TimeDelta::days(4));
     assert_eq!(app.app.watch.round().await.unwrap().reminded, 1);
     let now = app.clock.now();
-    by_hand::snooze(&mut *app.conn().await, alert.id, now + TimeDelta::days(1), &ada(), now).await.unwrap();
+    by_hand::decide(&mut *app.conn().await, alert.id, Decision::Snooze(now + TimeDelta::days(1)), &ada(), now)
+        .await
+        .unwrap();
     app.mails(2).await;
     days(&app, 2).await;
     assert!(app.mails(3).await[2].subject.starts_with("Last reminder"));
@@ -84,7 +87,8 @@ async fn a_reminder_that_was_due_meanwhile_comes_after_the_snooze() {
 async fn what_is_closed_by_hand_stays_closed_and_the_next_incident_is_told() {
     let (app, account) = lapsed().await;
     let alert = only(&app).await;
-    let closed = by_hand::resolve(&mut *app.conn().await, alert.id, &ada(), app.clock.now()).await.unwrap();
+    let closed =
+        by_hand::decide(&mut *app.conn().await, alert.id, Decision::Resolve, &ada(), app.clock.now()).await.unwrap();
     assert_eq!((closed.resolved_at, closed.resolved_by.as_deref()), (Some(app.clock.now()), Some("operator ada")));
     days(&app, 30).await;
     app.mails(0).await;
@@ -108,9 +112,11 @@ async fn what_is_looked_at_again_and_again_cannot_be_closed_but_quietened() {
     app.app.keeper.warn_round().await.unwrap();
     app.mails(1).await;
     let alert = only(&app).await;
-    let refused = by_hand::resolve(&mut *app.conn().await, alert.id, &ada(), app.clock.now()).await.unwrap_err();
+    let refused = by_hand::decide(&mut *app.conn().await, alert.id, Decision::Resolve, &ada(), app.clock.now())
+        .await
+        .unwrap_err();
     assert!(refused.to_string().contains("acknowledge or snooze it"), "{refused}");
-    by_hand::acknowledge(&mut *app.conn().await, alert.id, &ada(), app.clock.now()).await.unwrap();
+    by_hand::decide(&mut *app.conn().await, alert.id, Decision::Acknowledge, &ada(), app.clock.now()).await.unwrap();
     for _ in 0..48 {
         app.advance(TimeDelta::days(1));
         app.app.keeper.round().await.unwrap();

@@ -113,7 +113,8 @@ async fn a_range_is_synced() {
     assert_eq!(app.post(&key, &path, &json!({"from": begin})).await.is(200)["already_there"], 1);
     app.post(&key, &path, &json!({"from": app.clock.now() + minutes(1)})).await.problem(422);
     app.app.dispatch.round().await.unwrap();
-    assert_eq!(app.audited().await.len(), 2);
+    let deeds: Vec<_> = app.audited().await.into_iter().map(|(action, _)| action).collect();
+    assert_eq!(deeds, ["account.sync", "account.synced"].repeat(2), "what was asked, and what came of it");
     let lake = app.account("Lake Books").await;
     let all = app.program_key(&[Scope::Manage], None).await;
     app.post(&all, &format!("/accounts/{}/sync", lake.id), &json!({"from": begin})).await.problem(409);

@@ -101,7 +101,13 @@ async fn an_account_is_added_and_connected_from_its_page() {
     assert!(twice.body.contains("exists already"), "{}", twice.body);
     let bad =
         browser.submit("/accounts", "/accounts", &[("name", "B"), ("owner_name", "B"), ("owner_email", "b")]).await;
-    assert!(bad.body.contains("no mail address"), "{}", bad.body);
+    assert!(bad.body.contains("the owner&#39;s address cannot be &#34;b&#34;"), "{}", bad.body);
+    let long = "x".repeat(201);
+    for name in ["", " ", "two\r\nlines", &long] {
+        let fields = [("name", name), ("owner_name", "B"), ("owner_email", "b@harbor.example")];
+        let bad = browser.submit("/accounts", "/accounts", &fields).await;
+        assert!(bad.body.contains("Nothing was added: the account&#39;s name cannot be"), "{name:?}: {}", bad.body);
+    }
     let id = app.id("select id from accounts").await;
     let at = format!("/accounts/{id}");
     let link = browser.submit(&at, &format!("{at}/connect"), &[("provider", "quickbooks"), ("how", "link")]).await;

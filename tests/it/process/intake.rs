@@ -54,6 +54,11 @@ async fn a_range_is_brought_in_while_a_daemon_runs() {
     assert!(again.stdout.contains("3 orders seen, 0 new, 3 already there"), "{}", again.stdout);
     daemon.terminate().await;
     assert_eq!(sandbox.documents(REALM).len(), 3);
+    let deeds = installation.run(&["audit", "--account", ACCOUNT, "--json"]).await.ok().json();
+    let deeds: Vec<_> = deeds.as_array().unwrap().iter().map(|deed| (&deed["action"], &deed["detail"])).collect();
+    let (asked, ended) = (deeds[3], deeds[2]);
+    assert_eq!((asked.0, &asked.1["from"]), (&json!("account.sync"), &json!(format!("{from}T00:00:00Z"))), "{deeds:?}");
+    assert_eq!((ended.0, &ended.1["summary"]["new"]), (&json!("account.synced"), &json!(3)), "{deeds:?}");
 
     let wrong = installation.run(&["sync", "--account", ACCOUNT, "--from", "yesterday"]).await;
     assert_eq!(wrong.code, 2);
