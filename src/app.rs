@@ -289,6 +289,7 @@ impl App {
             doorkeeper: Doorkeeper::new(pool.clone(), vault, config.web.session_lifetime),
             trends: web::Trends::default(),
             settings: config.show().into(),
+            settings_by_key: config.show_json().into(),
             status_links: links.into(),
         };
         Ok(Self {

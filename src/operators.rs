@@ -1,7 +1,8 @@
 //! Who may come in: passwords, sessions, and the proof that a form is one of ours.
 //!
 //! A password is kept as an Argon2id hash, a session's token as a SHA-256 hash; both checks take the same time whoever is
-//! named. Tries are slowed down by address and by name, in each process. It knows nothing of HTTP.
+//! named. Tries are slowed down by address and by name, in each process; whoever tries from elsewhere
+//! does not keep the right person out. It knows nothing of HTTP.
 
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -52,6 +53,9 @@ pub struct Doorkeeper {
     session_lifetime: Duration,
     hashing: Arc<Semaphore>,
     by_address: Arc<Limiter>,
+    /// Of one name from one network.
+    by_both: Arc<Limiter>,
+    /// Of one name from anywhere: looser, so that a stranger's tries do not keep its holder out.
     by_name: Arc<Limiter>,
 }
 
@@ -94,7 +98,8 @@ impl Doorkeeper {
             session_lifetime,
             hashing: Arc::new(Semaphore::new(HASHING_AT_ONCE)),
             by_address: limiter(10, Duration::from_secs(6)),
-            by_name: limiter(5, Duration::from_secs(20)),
+            by_both: limiter(5, Duration::from_secs(20)),
+            by_name: limiter(60, Duration::from_secs(2)),
         }
     }
 
@@ -110,9 +115,14 @@ impl Doorkeeper {
         now: DateTime<Utc>,
     ) -> Result<SignIn, store::Error> {
         self.by_address.retain_recent();
+        self.by_both.retain_recent();
         self.by_name.retain_recent();
         let slowed = |limiter: &Limiter, key: String| limiter.check_key(&key).is_err();
-        if slowed(&self.by_address, network(address)) || slowed(&self.by_name, name.to_lowercase()) {
+        let (network, called) = (network(address), name.to_lowercase());
+        if slowed(&self.by_both, format!("{network} {called}"))
+            || slowed(&self.by_address, network)
+            || slowed(&self.by_name, called)
+        {
             return Ok(SignIn::TooMany);
         }
         let known = operators::find(&mut *self.pool.acquire().await?, name).await?;

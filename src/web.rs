@@ -106,6 +106,8 @@ pub struct Web {
     pub trends: Trends,
     /// The configuration, as it is shown.
     pub settings: Arc<str>,
+    /// The same for programs.
+    pub settings_by_key: Arc<serde_json::Value>,
     /// Links shown on the dashboard, such as the demo's mailbox.
     pub status_links: Arc<[(String, String)]>,
 }

@@ -197,9 +197,9 @@ fn to_operator(
         return match step {
             mails::Step::Resolved => WebhookTakes { host, id, since: alert.opened_at, until: over_at }.render(),
             _ => {
-                let words = detail["message"].as_str().unwrap_or("");
-                let event = detail["event"].as_str().unwrap_or("");
-                WebhookGivenUp { host, id, event, words, given_up_at: alert.opened_at }.render()
+                let [words, event] = ["message", "event"].map(|key| detail[key].as_str().unwrap_or(""));
+                let (is_gone, given_up_at) = (rule == "webhook_gone", alert.opened_at);
+                WebhookGivenUp { host, id, event, words, is_gone, given_up_at }.render()
             }
         };
     }

@@ -17,7 +17,6 @@ use crate::{
     config::Config,
     provider::hook,
     store::{
-        alerts,
         audit_log::{self, Actor, Deed},
         webhooks::{self as store, Event, NewWebhook, Overview},
     },
@@ -221,8 +220,7 @@ async fn remove(conn: &mut PgConnection, named: &str, json: bool) -> anyhow::Res
     let webhook = find(conn, named).await?;
     let now = Clock::system().now();
     let mut tx = conn.begin().await?;
-    store::remove(&mut tx, webhook.id).await?;
-    alerts::resolve(&mut tx, &store::incident(webhook.id), &json!({}), now).await?;
+    store::remove(&mut tx, webhook.id, now).await?;
     record(&mut tx, "webhook.remove", &webhook).await?;
     tx.commit().await?;
     if json {

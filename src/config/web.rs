@@ -6,6 +6,7 @@ use std::{
 };
 
 use axum::http::HeaderName;
+use ipnet::IpNet;
 use url::Url;
 
 use super::{
@@ -30,7 +31,7 @@ pub struct Web {
     /// Header in which a trusted proxy names whom it has signed in.
     pub identity_header: Option<HeaderName>,
     /// Proxies whose headers are believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<IpNet>,
     /// How often one API key may ask one daemon in a minute.
     pub api_requests_per_minute: u32,
 }
@@ -38,7 +39,7 @@ pub struct Web {
 /// Who may look at the dashboard without signing in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusPage {
-    /// Direct requests from this machine only, none that came through a proxy.
+    /// Direct requests from this machine only, none that came through a proxy; nobody where `public_url` is elsewhere.
     Local,
     /// Everybody who reaches the port.
     Open,
@@ -77,14 +78,15 @@ fn identity_header(text: &str) -> Result<Option<HeaderName>, Fault> {
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| wrong()) }
 }
 
-fn trusted_proxies(value: &Value) -> Result<Vec<IpAddr>, Fault> {
+fn trusted_proxies(value: &Value) -> Result<Vec<IpNet>, Fault> {
     let Value::List(items) = value else { return Ok(Vec::new()) };
-    let address = |text: &String| {
-        let wrong =
-            || Fault::new(format!("{text:?} is no IP address"), r#"write addresses, like ["127.0.0.1", "::1"]"#);
-        text.trim().parse::<IpAddr>().map(|address| address.to_canonical()).map_err(|_| wrong())
+    let network = |text: &String| {
+        let remedy = r#"write addresses and networks, like ["127.0.0.1", "10.0.0.0/8"]"#;
+        let wrong = || Fault::new(format!("{text:?} is no IP address and no network"), remedy);
+        let address = text.trim().parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+        address.or_else(|_| text.trim().parse()).map_err(|_| wrong())
     };
-    items.iter().map(address).collect()
+    items.iter().map(network).collect()
 }
 
 fn public_url(text: &str) -> Result<Url, Fault> {

@@ -88,6 +88,21 @@ impl Keeper {
         self.renew_generation(connection_id, stored.generation).await
     }
 
+    /// One that lasts for at least so long, renewed first if it must be; a shorter one only while none can be renewed.
+    ///
+    /// # Errors
+    /// [`Unavailable`] says whether to wait or to stop.
+    pub async fn access_token_lasting(&self, connection_id: Uuid, least: Duration) -> Result<LiveToken, Unavailable> {
+        let stored = self.stored(connection_id).await?;
+        if stored.access_expires_at > later(self.clock.now(), least) {
+            return self.open(connection_id, &stored);
+        }
+        match self.renew_generation(connection_id, stored.generation).await {
+            Err(Unavailable::NotNow) => self.token_at_hand(connection_id).await,
+            done => done,
+        }
+    }
+
     /// The access token of a connection if it works as it is; nothing is renewed and nothing written.
     ///
     /// # Errors

@@ -66,7 +66,7 @@ pub async fn add(conn: &mut PgConnection, account: &Account) -> Result<Option<Uu
     .await?)
 }
 
-/// Finds an account by id or by name.
+/// Finds an account by id, or by name: what reads as an id is one.
 ///
 /// # Errors
 /// Database trouble.
@@ -74,7 +74,8 @@ pub async fn find(conn: &mut PgConnection, id_or_name: &str) -> Result<Option<Ac
     let id = Uuid::parse_str(id_or_name).ok();
     Ok(sqlx::query_as!(
         Account,
-        "select id, name, owner_name, owner_email, created_at from accounts where id = $1 or name = $2",
+        "select id, name, owner_name, owner_email, created_at from accounts
+         where case when $1::uuid is null then name = $2 else id = $1 end",
         id,
         id_or_name
     )

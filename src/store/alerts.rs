@@ -289,20 +289,35 @@ async fn pick(conn: &mut PgConnection, ids: Option<&[Uuid]>, all: bool, limit: i
     .await?)
 }
 
-/// Closes everything that is open about a connection without another word: somebody chose to end it. Mails that were not
-/// sent yet are dropped.
+/// What somebody chose to end, and with it what is open about it.
+#[derive(Clone, Copy, Debug)]
+pub enum Ended<'a> {
+    /// A connection, with all of its incidents.
+    Connection(Uuid),
+    /// What one incident is about.
+    Incident(&'a str),
+}
+
+/// Closes everything that is open about something without another word: somebody chose to end it. Mails that were not sent
+/// yet are dropped.
 ///
 /// # Errors
 /// Database trouble.
-pub async fn close_silently(conn: &mut PgConnection, connection_id: Uuid, now: DateTime<Utc>) -> Result<(), Error> {
+pub async fn close_silently(conn: &mut PgConnection, ended: Ended<'_>, now: DateTime<Utc>) -> Result<(), Error> {
+    let (connection_id, incident) = match ended {
+        Ended::Connection(id) => (Some(id), None),
+        Ended::Incident(incident) => (None, Some(incident)),
+    };
     sqlx::query!(
         "with closed as (
-             update alerts set resolved_at = $2 where connection_id = $1 and resolved_at is null returning id
+             update alerts set resolved_at = $2
+             where (connection_id = $1 or incident = $3) and resolved_at is null returning id
          )
          delete from mails m using closed l
          where m.alert_id = l.id and m.sent_at is null and (m.lease_until is null or m.lease_until < clock_timestamp())",
         connection_id,
-        now
+        now,
+        incident
     )
     .execute(conn)
     .await?;

@@ -170,7 +170,7 @@ async fn end(tx: &mut PgConnection, connection_id: Uuid, generation: i64, now: D
     )
     .execute(&mut *tx)
     .await?;
-    alerts::close_silently(tx, connection_id, now).await
+    alerts::close_silently(tx, alerts::Ended::Connection(connection_id), now).await
 }
 
 /// Leases the tokens, and settles a spend that its holder left open.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Error;
+use super::{Error, alerts};
 
 /// Something that is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -142,12 +142,13 @@ pub async fn secret(conn: &mut PgConnection, id: Uuid) -> Result<Option<(String,
     Ok(row.map(|row| (row.url, row.secret_sealed)))
 }
 
-/// Forgets an endpoint with all that waits for it; `false` when it was not there.
+/// Forgets an endpoint with all that waits for it, and what was told of it is over; `false` when it was not there.
 ///
 /// # Errors
 /// Database trouble.
-pub async fn remove(conn: &mut PgConnection, id: Uuid) -> Result<bool, Error> {
-    let done = sqlx::query!("delete from webhooks where id = $1", id).execute(conn).await?;
+pub async fn remove(conn: &mut PgConnection, id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
+    let done = sqlx::query!("delete from webhooks where id = $1", id).execute(&mut *conn).await?;
+    alerts::close_silently(conn, alerts::Ended::Incident(&incident(id)), now).await?;
     Ok(done.rows_affected() == 1)
 }
 

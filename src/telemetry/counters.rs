@@ -1,7 +1,7 @@
 //! What this process has counted since it began, in Prometheus' names: base units, `_total` and `_seconds` where they
 //! belong. Several daemons each count what they did themselves: sums over them are the whole.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64};
 
 use chrono::{DateTime, Utc};
 use prometheus_client::{
@@ -54,6 +54,8 @@ pub struct Metrics {
     calls: Family<CallLabels, Histogram, fn() -> Histogram>,
     lateness: Gauge<f64, AtomicU64>,
     gauges: Gauges,
+    /// Held while the levels are set and written: of two scrapes at once neither sees the other's half.
+    scrape: Arc<Mutex<()>>,
 }
 
 impl Default for Metrics {
@@ -83,8 +85,18 @@ impl Default for Metrics {
             lateness.clone(),
         );
         let gauges = Gauges::register(&mut registry);
-        let new =
-            Self { registry: Arc::new(registry), spends, probes, attempts, mails, webhooks, calls, lateness, gauges };
+        let new = Self {
+            registry: Arc::new(registry),
+            spends,
+            probes,
+            attempts,
+            mails,
+            webhooks,
+            calls,
+            lateness,
+            gauges,
+            scrape: Arc::default(),
+        };
         new.begin();
         new
     }
@@ -156,12 +168,14 @@ impl Metrics {
         self.lateness.set(seconds);
     }
 
-    /// What the tables say now.
-    pub fn set_levels(&self, levels: &Levels, now: DateTime<Utc>) {
+    /// Everything, with what the tables say now, as `OpenMetrics` text.
+    pub fn render_with(&self, levels: &Levels, now: DateTime<Utc>) -> String {
+        let _scrape = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
         self.gauges.set(levels, now);
+        self.render()
     }
 
-    /// Everything, as `OpenMetrics` text.
+    /// Everything that this daemon counted, as `OpenMetrics` text.
     pub fn render(&self) -> String {
         let mut text = String::new();
         match encode(&mut text, &self.registry) {

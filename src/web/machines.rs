@@ -33,7 +33,6 @@ pub(super) async fn metrics(State(web): State<Web>) -> Result<impl IntoResponse,
     let now = web.clock.now();
     let levels = levels::read(&mut conn, now).await?;
     drop(conn);
-    web.metrics.set_levels(&levels, now);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, content_type)], web.metrics.render()))
+    Ok(([(header::CONTENT_TYPE, content_type)], web.metrics.render_with(&levels, now)))
 }

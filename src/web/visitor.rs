@@ -6,17 +6,18 @@ use std::net::{IpAddr, SocketAddr};
 use axum::{
     Form,
     extract::{ConnectInfo, FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, Method, StatusCode, request::Parts},
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
 };
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
+use url::Url;
 use uuid::Uuid;
 
 use super::{Error, Web, pages::MessagePage, show};
 use crate::{
-    config::StatusPage,
+    config::{StatusPage, is_this_machine},
     store::{
         audit_log::Actor,
         operators::{Operator, Role},
@@ -44,6 +45,13 @@ pub(super) enum Visitor {
 impl Visitor {
     /// Who asks; nobody when neither a session, nor the proxy, nor the place lets them in.
     pub(super) async fn of(web: &Web, parts: &Parts) -> Result<Option<Self>, Error> {
+        let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else { return Ok(None) };
+        // Before any session: the browser may still have that of somebody else who sat there.
+        if let Some(name) = web.vouched(&parts.headers, peer.ip())
+            && let Some(operator) = web.doorkeeper.by_name(name).await?
+        {
+            return Ok(Some(Self::Operator { operator, session: None }));
+        }
         let jar = CookieJar::from_headers(&parts.headers);
         if let Some(cookie) = jar.get(SESSION_COOKIE) {
             let token = SecretString::from(cookie.value());
@@ -51,15 +59,11 @@ impl Visitor {
                 return Ok(Some(Self::Operator { operator: session.operator, session: Some(session.id) }));
             }
         }
-        let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else { return Ok(None) };
-        if let Some(name) = web.vouched(&parts.headers, peer.ip())
-            && let Some(operator) = web.doorkeeper.by_name(name).await?
-        {
-            return Ok(Some(Self::Operator { operator, session: None }));
-        }
         // What comes from a proxy comes from anywhere, also when that proxy is on this machine and says nothing of it.
         let proxied = web.is_proxy(peer.ip()) || PROXY_HEADERS.into_iter().any(|name| parts.headers.contains_key(name));
-        let here = peer.ip().to_canonical().is_loopback() && !proxied;
+        // A name of ours on another machine is one that a proxy serves, or one that a page elsewhere made up.
+        let meant_here = is_this_machine(&web.config.public_url) && asks_this_machine(parts);
+        let here = peer.ip().to_canonical().is_loopback() && !proxied && meant_here;
         let may_look = match web.config.status_page {
             StatusPage::Open => true,
             StatusPage::Local => here,
@@ -154,11 +158,17 @@ impl Web {
         // Two of them were not set by one proxy.
         let mut values = headers.get_all(name).iter();
         let value = values.next().filter(|_| values.next().is_none())?;
-        value.to_str().ok().map(str::trim).filter(|name| !name.is_empty())
+        std::str::from_utf8(value.as_bytes()).ok().map(str::trim).filter(|name| !name.is_empty())
     }
 
     fn is_proxy(&self, peer: IpAddr) -> bool {
-        self.config.trusted_proxies.contains(&peer.to_canonical())
+        let peer = peer.to_canonical();
+        self.config.trusted_proxies.iter().any(|network| network.contains(&peer))
+    }
+
+    /// Whether a proxy that nobody declared to be one stands between: all browsers have its address then.
+    pub(super) fn is_behind_a_stranger(&self, headers: &HeaderMap, peer: IpAddr) -> bool {
+        !self.is_proxy(peer) && PROXY_HEADERS.into_iter().any(|name| headers.contains_key(name))
     }
 
     /// Whose tries to sign in are counted together: the browser, as far as a trusted proxy names it.
@@ -166,9 +176,12 @@ impl Web {
         if !self.is_proxy(peer) {
             return peer;
         }
-        // The last entry is the one that our own proxy wrote; whatever stands before it, the browser may have made up.
-        let last = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
-        last.and_then(|list| list.rsplit(',').next()?.trim().parse().ok()).unwrap_or(peer)
+        // Each proxy adds whom it saw at the end. The last that is none of ours is the browser; whatever stands before it,
+        // the browser may have made up.
+        let lists = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        let seen: Vec<_> = lists.flat_map(|list| list.split(',')).map(address).collect();
+        let ours = |entry: &&Option<IpAddr>| entry.is_some_and(|address| self.is_proxy(address));
+        seen.iter().rev().find(|entry| !ours(entry)).copied().flatten().unwrap_or(peer)
     }
 
     /// The cookie of a session. It goes with the browser; the session itself ends in the table.
@@ -181,6 +194,21 @@ impl Web {
         cookie.set_same_site(SameSite::Lax);
         cookie
     }
+}
+
+/// An address as proxies write it, with or without a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    text.parse().ok().or_else(with_port).or_else(bracketed).map(|address: IpAddr| address.to_canonical())
+}
+
+/// Whether a request names this machine as the one that it means.
+fn asks_this_machine(parts: &Parts) -> bool {
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| parts.uri.authority().map(|authority| authority.as_str()));
+    host.and_then(|host| Url::parse(&format!("http://{host}")).ok()).is_some_and(|url| is_this_machine(&url))
 }
 
 /// A place on this site to go back to; nothing that leads elsewhere.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info};
 use url::Url;
 use uuid::Uuid;
 
@@ -56,12 +56,14 @@ impl Refused {
         }
     }
 }
+
 #[derive(Clone, Copy)]
 pub(super) enum Outcome {
     Delivered,
     Failed,
     GivenUp,
 }
+
 impl Webhooks {
     pub(super) async fn one(&self, claim: &Claim) -> Result<Outcome, store::Error> {
         let (id, at) = (claim.webhook_id, claim.url.as_str());
@@ -108,10 +110,9 @@ impl Webhooks {
             let words = "it answered 410: it is gone";
             deliveries::failed(&mut tx, claim, Some(GONE), words, None, now).await?;
             webhooks::switch_off(&mut tx, claim.webhook_id, now).await?;
+            self.alert(&mut tx, claim, "webhook_gone", words, now).await?;
             tx.commit().await?;
             self.0.metrics.count_webhook("given_up");
-            warn!(webhook_id = %claim.webhook_id, host = host(&claim.url), "a webhook's endpoint says that it is gone and \
-                was switched off: `lamplighter webhook enable` switches it on again, `webhook remove` forgets it");
             return Ok(Outcome::GivenUp);
         }
         let tries = u32::try_from(claim.attempts).unwrap_or(1);
@@ -123,7 +124,7 @@ impl Webhooks {
             return Ok(Outcome::Failed);
         }
         if again_at.is_none() {
-            self.alert(&mut tx, claim, &words, now).await?;
+            self.alert(&mut tx, claim, "webhook_given_up", &words, now).await?;
         }
         tx.commit().await?;
         let outcome = if again_at.is_some() { "failed" } else { "given_up" };
@@ -138,6 +139,7 @@ impl Webhooks {
         &self,
         conn: &mut sqlx::PgConnection,
         claim: &Claim,
+        rule: &str,
         words: &str,
         now: DateTime<Utc>,
     ) -> Result<(), store::Error> {
@@ -148,15 +150,15 @@ impl Webhooks {
             provider: None,
             // The address may hold a secret; its host does not.
             detail: &json!({
-                "webhook_id": claim.webhook_id, "webhook_host": host(&claim.url), "rule": "webhook_given_up",
+                "webhook_id": claim.webhook_id, "webhook_host": host(&claim.url), "rule": rule,
                 "message": words, "event": claim.event,
             }),
             recipient: self.0.operator_email.as_deref(),
         };
         alerts::open(conn, &alert, now).await?;
         webhooks::set_alerted(conn, claim.webhook_id, true).await?;
-        error!(webhook_id = %claim.webhook_id, host = host(&claim.url), error = words, "a webhook's message was given up \
-            after days: see `lamplighter webhook deliveries --open`");
+        error!(webhook_id = %claim.webhook_id, host = host(&claim.url), rule, error = words, "a webhook's endpoint takes \
+            nothing: see `lamplighter webhook list` and `lamplighter webhook deliveries --open`");
         Ok(())
     }
 

@@ -130,10 +130,15 @@ class Album:
             window.goto("/accounts")
             page.get_by_role("link", name=one.name).click()
             self.look(window, f"account-{'works' if one is company else 'needs-its-owner'}")
-        for status in ("connected", "lapsed", "disconnected"):
+        lever(provider="hubspot", outage="status_503", outage_scope="oauth")
+        renewed_in_vain(company)
+        for status in ("connected", "failing", "lapsed", "disconnected"):
             window.goto(f"/connections?status={status}")
             page.locator("tbody a").first.click()
             self.look(window, f"connection-{status}")
+        viewer = self.window().sign_in("vera")
+        for name, path in (("overview", "/"), ("accounts", "/accounts"), ("connection", page.url.removeprefix(AT))):
+            self.look(viewer, f"viewer-{name}", path)
         self.look(window, "orders-none-like-that", "/orders?search=nothing")
         self.look(window, "api", "/api/v1")
         self.look(window, "sandbox", SANDBOX)
@@ -151,8 +156,9 @@ class Album:
         for one in (company, other):
             owners_page = re.search(r"http\S+", cli("account", "page-link", one.name)).group()
             self.look(wrong, f"owner-{'orders-parked' if one is company else 'is-needed'}", owners_page)
-        lever(provider="quickbooks", outage="none")
-        return window.close() + wrong.close()
+        for provider in ("quickbooks", "hubspot"):
+            lever(provider=provider, outage="none")
+        return window.close() + viewer.close() + wrong.close()
 
     def breaks(self, window, other):
         """Another customer: one connection lapses, one is ended."""
@@ -164,7 +170,7 @@ class Album:
             visitor.goto(re.search(r"http\S+", link).group())
             expect(visitor.page.get_by_role("heading", level=1)).to_contain_text("is connected")
         lever(revoke={"provider": "hubspot", "company_id": other.hub})
-        cli_lapses(other)
+        renewed_in_vain(other)
         window.goto(f"/connections?search={other.realm}")
         page = window.page
         page.locator("tbody a").first.click()
@@ -181,10 +187,10 @@ class Album:
         window.close()
 
 
-def cli_lapses(company):
-    """A renewal by hand, which exits with 3 when only the owner can repair the connection."""
+def renewed_in_vain(company):
+    """A renewal by hand that cannot go well."""
     try:
         cli("connection", "renew", company.hub, "--now")
     except AssertionError:
         return
-    raise AssertionError("a revoked grant was renewed")
+    raise AssertionError(f"the portal of {company.name} was renewed")

@@ -68,7 +68,7 @@ pub(crate) async fn post(
     let url = app.url(path);
     let mut request = client.post(url.clone()).form(fields);
     for (name, value) in headers {
-        request = request.header(*name, *value);
+        request = request.header(*name, value.as_bytes());
     }
     let reply = request.send().await.unwrap();
     let (status, headers) = (reply.status(), reply.headers().clone());

@@ -42,7 +42,7 @@ pub(crate) async fn ask(method: Method, url: &Url, headers: &[(&'static str, &st
     let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().tls_certs_only([]).build().unwrap();
     let mut request = client.request(method, url.clone());
     for (name, value) in headers {
-        request = request.header(*name, *value);
+        request = request.header(*name, value.as_bytes());
     }
     let reply = request.send().await.unwrap();
     let (status, headers) = (reply.status(), reply.headers().clone());

@@ -199,19 +199,35 @@ async fn no_table_page_mail_or_debug_shows_what_was_given_to_one_alone() {
     app.mails(mails.len()).await;
 }
 
+/// What this thread logs, however little it matters.
+pub(crate) struct EverythingLogged {
+    file: tempfile::NamedTempFile,
+    _listening: tracing::subscriber::DefaultGuard,
+    /// With only one subscriber around, `tracing` would let another test's thread decide that nobody listens.
+    _second: tracing::Dispatch,
+}
+
+impl EverythingLogged {
+    pub(crate) fn from_now_on() -> Self {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let writer = Arc::new(file.reopen().unwrap());
+        let subscriber = fmt().with_ansi(false).with_max_level(tracing::Level::TRACE).with_writer(writer);
+        let second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+        Self { file, _listening: tracing::subscriber::set_default(subscriber.finish()), _second: second }
+    }
+
+    pub(crate) fn read(self) -> String {
+        std::fs::read_to_string(self.file.path()).unwrap()
+    }
+}
+
 // One thread, so that everything the app does is logged to this test's own subscriber.
 #[tokio::test]
 async fn no_log_line_shows_it_however_much_is_logged() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let writer = Arc::new(file.reopen().unwrap());
-    let subscriber = fmt().with_ansi(false).with_max_level(tracing::Level::TRACE).with_writer(writer);
-    // With only one subscriber around, `tracing` would let another test's thread decide that nobody listens.
-    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
-    let listening = tracing::subscriber::set_default(subscriber.finish());
+    let everything = EverythingLogged::from_now_on();
     let app = TestApp::start().await;
     let mut secrets = an_eventful_day(&app).await.everything();
-    drop(listening);
-    let log = std::fs::read_to_string(file.path()).unwrap();
+    let log = everything.read();
     for there in [
         "signed in",
         "a sign-in was refused",

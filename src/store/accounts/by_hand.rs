@@ -201,6 +201,11 @@ fn name(field: Field, text: &str) -> Result<String, Unfit> {
         let remedy = format!("write 1 to {LONGEST_NAME} characters in one line");
         return Err(Unfit { field, text: words::name(text), remedy });
     }
+    // Commands and pages take either, and an id must mean one account.
+    if field == Field::Name && Uuid::parse_str(text).is_ok() {
+        let remedy = "it reads as an id: write another name".to_owned();
+        return Err(Unfit { field, text: words::name(text), remedy });
+    }
     Ok(text.to_owned())
 }
 

@@ -56,13 +56,15 @@ pub struct Connected {
     pub status: Status,
 }
 
-/// Accounts by name from behind `after` on, at most `limit`; or only one of them.
+/// Accounts by name from behind `after` on, at most `limit`; or only one of them, or those whose name, owner or address has
+/// `search` in it, in capitals or not.
 ///
 /// # Errors
 /// Database trouble.
 pub async fn page(
     conn: &mut PgConnection,
     only: Option<Uuid>,
+    search: Option<&str>,
     after: Option<&str>,
     limit: i64,
 ) -> Result<Vec<Row>, Error> {
@@ -75,10 +77,14 @@ pub async fn page(
                       as "statuses!: Vec<Status>",
                   (select count(*) from unposted o where o.account_id = a.id and o.status = 'queued') as "waiting!"
            from accounts a
-           where ($1::uuid is null or a.id = $1) and ($2::text is null or a.name > $2) order by a.name limit $3"#,
+           where ($1::uuid is null or a.id = $1) and ($2::text is null or a.name > $2)
+             and ($4::text is null or strpos(lower(a.name), lower($4)) > 0 or strpos(lower(a.owner_name), lower($4)) > 0
+                  or strpos(lower(a.owner_email), lower($4)) > 0)
+           order by a.name limit $3"#,
         only,
         after,
-        limit
+        limit,
+        search
     )
     .fetch_all(conn)
     .await?;

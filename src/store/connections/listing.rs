@@ -64,6 +64,8 @@ pub struct Filter {
     pub provider: Option<Provider>,
     /// One of these; any when empty.
     pub statuses: Vec<Status>,
+    /// The account's name, the company's name or its id has this in it, in capitals or not.
+    pub search: Option<String>,
 }
 
 /// The latest connections before `before`, at most `limit`.
@@ -87,13 +89,16 @@ pub async fn page(
            where ($1::uuid is null or c.id = $1) and ($2::uuid is null or c.account_id = $2)
              and ($3::text is null or c.provider = $3) and (cardinality($4::text[]) = 0 or c.status = any($4))
              and ($5::uuid is null or c.id < $5)
+             and ($7::text is null or strpos(lower(a.name), lower($7)) > 0
+                  or strpos(lower(c.company_name), lower($7)) > 0 or strpos(c.company_id, $7) > 0)
            order by c.id desc limit $6"#,
         filter.id,
         filter.account_id,
         filter.provider as Option<Provider>,
         statuses as _,
         before,
-        limit
+        limit,
+        filter.search
     )
     .fetch_all(conn)
     .await?)

@@ -31,6 +31,8 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Listed {
+    /// Its name, its owner or their address has this in it, in capitals or not.
+    search: Option<String>,
     /// The most rows.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
@@ -48,7 +50,8 @@ pub(super) async fn list_accounts(
 ) -> Result<Json<Page<Row>>, Problem> {
     let (size, after) = (Size::of(asked.limit)?, paging::behind::<String>(asked.cursor.as_deref())?);
     let own = caller.confined(None)?;
-    let rows = listing::page(&mut *web.pool.acquire().await?, own, after.as_deref(), size.fetched()).await?;
+    let mut conn = web.pool.acquire().await?;
+    let rows = listing::page(&mut conn, own, asked.search.as_deref(), after.as_deref(), size.fetched()).await?;
     Ok(Json(size.page(rows, |row: &Row| row.name.clone())))
 }
 
@@ -139,7 +142,8 @@ pub(super) async fn change_account(
 /// See how an account's orders become documents, and where each setting comes from.
 #[utoipa::path(get, path = "/api/v1/accounts/{account_id}/settings", tag = "accounts",
     params(("account_id" = Uuid, Path, description = "The account")), security(("key" = ["read"])),
-    responses((status = 200, description = "All settings, by key", body = BTreeMap<String, Shown>)))]
+    responses((status = 200, description = "All settings, by key", body = BTreeMap<String, Shown>),
+        (status = 409, description = "A stored setting cannot be read any more")))]
 pub(super) async fn get_settings(
     State(web): State<Web>,
     caller: Caller<Reads>,
@@ -157,7 +161,8 @@ pub(super) async fn get_settings(
     request_body(content = BTreeMap<String, String>, description = "The account's own settings, by key",
         example = json!({"document": "invoice", "invoice_days": "14"})),
     params(("account_id" = Uuid, Path, description = "The account")), security(("key" = ["manage"])),
-    responses((status = 200, description = "All settings as they are now, by key", body = BTreeMap<String, Shown>)))]
+    responses((status = 200, description = "All settings as they are now, by key", body = BTreeMap<String, Shown>),
+        (status = 409, description = "A stored setting cannot be read any more")))]
 pub(super) async fn put_settings(
     State(web): State<Web>,
     caller: Caller<Manages>,
@@ -186,7 +191,7 @@ async fn in_force(web: &Web, conn: &mut PgConnection, id: Uuid) -> Result<BTreeM
 
 /// An account that must be there.
 pub(super) async fn row(conn: &mut PgConnection, id: Uuid) -> Result<Row, Problem> {
-    listing::page(conn, Some(id), None, 1).await?.pop().ok_or_else(|| missing("account"))
+    listing::page(conn, Some(id), None, None, 1).await?.pop().ok_or_else(|| missing("account"))
 }
 
 fn refused(why: Refused) -> Problem {

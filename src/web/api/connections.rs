@@ -48,6 +48,8 @@ pub(super) struct Listed {
     /// Only with one of these, with commas between them.
     #[param(value_type = Option<Vec<Status>>, style = Form, explode = false, inline)]
     status: Option<String>,
+    /// The account's name, the company's name or its id has this in it, in capitals or not.
+    search: Option<String>,
     /// The most rows.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
@@ -69,6 +71,7 @@ pub(super) async fn list_connections(
         account_id: caller.confined(asked.account)?,
         provider: asked.provider,
         statuses: asked::words("status", asked.status.as_deref())?,
+        search: asked.search,
     };
     let rows = listing::page(&mut *web.pool.acquire().await?, &filter, before, size.fetched()).await?;
     Ok(Json(size.page(rows, |row: &Row| row.id.to_string())))

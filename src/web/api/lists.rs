@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -106,4 +107,13 @@ pub(super) async fn list_deeds(
     let account_id = caller.confined(asked.account)?;
     let rows = audit_log::recent(&mut *web.pool.acquire().await?, account_id, before, size.fetched()).await?;
     Ok(Json(size.page(rows, |row: &Entry| row.id.to_string())))
+}
+
+/// See the configuration in force: every key with its value, secrets masked, and where it comes from. Takes a key for all
+/// accounts.
+#[utoipa::path(get, path = "/api/v1/configuration", tag = "status", security(("key" = ["read"])),
+    responses((status = 200, description = "All keys, by section", body = Object)))]
+pub(super) async fn get_configuration(State(web): State<Web>, caller: Caller<Reads>) -> Result<Json<Value>, Problem> {
+    caller.for_all()?;
+    Ok(Json(web.settings_by_key.as_ref().clone()))
 }

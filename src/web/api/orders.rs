@@ -197,6 +197,8 @@ pub(super) struct RetryWish {
     account: Option<Uuid>,
     /// The provider answered the last attempt with this code.
     code: Option<String>,
+    /// Its name or its document's number begins with this, in capitals or not, or it is its id at its source.
+    search: Option<String>,
     /// Came in then or later.
     since: Option<DateTime<Utc>>,
     /// All parked orders; needed where nothing else is set.
@@ -217,8 +219,9 @@ pub(super) async fn retry_orders(
     caller: Caller<Manages>,
     Content(wish): Content<RetryWish>,
 ) -> Result<Json<Page<PutBack>>, Problem> {
-    if wish.account.is_none() && wish.code.is_none() && wish.since.is_none() && !wish.all {
-        let remedy = "set account, code or since; {\"all\": true} takes all parked orders";
+    let says_nothing = wish.account.is_none() && wish.code.is_none() && wish.search.is_none() && wish.since.is_none();
+    if says_nothing && !wish.all {
+        let remedy = "set account, code, search or since; {\"all\": true} takes all parked orders";
         return Err(Problem::new(Kind::Body, "it is not said which parked orders are meant", remedy));
     }
     let (size, before) = (Size::of(Some(paging::MOST))?, paging::behind::<Cursor>(wish.cursor.as_deref())?);
@@ -227,6 +230,7 @@ pub(super) async fn retry_orders(
         statuses: vec![Status::Parked],
         account_id,
         code: wish.code.clone(),
+        search: wish.search.clone(),
         since: wish.since,
         ..Filter::default()
     };

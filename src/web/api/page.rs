@@ -10,13 +10,13 @@ use axum::{
 use serde_json::Value;
 
 use super::problem::{Kind, Problem};
-use crate::api_keys::Scope;
+use crate::{api_keys::Scope, words};
 
 #[derive(Template)]
 #[template(path = "api.html")]
 struct ApiPage {
     version: String,
-    words: Vec<String>,
+    introduction: Vec<String>,
     scopes: Vec<(&'static str, &'static str)>,
     sections: Vec<Section>,
     problems: Vec<(&'static str, u16, &'static str)>,
@@ -39,6 +39,8 @@ struct Operation {
     fields: Vec<Field>,
     body: Option<Kinded>,
     replies: Vec<Reply>,
+    /// Statuses that mean here what they mean everywhere.
+    usual: Vec<String>,
 }
 
 struct Reply {
@@ -72,7 +74,7 @@ struct Schema {
 pub(super) fn render(document: &Value) -> Result<String, askama::Error> {
     let page = ApiPage {
         version: text(&document["info"]["version"]),
-        words: text(&document["info"]["description"]).split("\n\n").map(plain).collect(),
+        introduction: text(&document["info"]["description"]).split("\n\n").map(plain).collect(),
         scopes: Scope::ALL.iter().map(|scope| (scope.as_str(), scope.allows())).collect(),
         sections: each(&document["tags"]).map(|tag| section(document, tag)).collect(),
         problems: Kind::ALL.iter().map(|kind| (kind.slug(), kind.status().as_u16(), kind.title())).collect(),
@@ -101,6 +103,9 @@ fn section(document: &Value, tag: &Value) -> Section {
 
 fn operation_of(method: &str, path: &str, operation: &Value) -> Operation {
     let words = [text(&operation["summary"]), text(&operation["description"])];
+    let (usual, own): (Vec<_>, Vec<_>) = pairs(&operation["responses"]).partition(|(status, reply)| {
+        Kind::ALL.iter().any(|kind| kind.status().as_str() == *status && reply["description"] == kind.title())
+    });
     Operation {
         id: text(&operation["operationId"]),
         method: method.to_ascii_uppercase(),
@@ -116,7 +121,9 @@ fn operation_of(method: &str, path: &str, operation: &Value) -> Operation {
             })
             .collect(),
         body: operation.get("requestBody").map(|body| kinded(&body["content"]["application/json"]["schema"])),
-        replies: pairs(&operation["responses"])
+        usual: usual.into_iter().map(|(status, _)| status.to_owned()).collect(),
+        replies: own
+            .into_iter()
             .map(|(status, reply)| Reply {
                 status: status.to_owned(),
                 description: plain(&text(&reply["description"])),
@@ -175,9 +182,9 @@ fn kinded(schema: &Value) -> Kinded {
     Kinded { words, link: None }
 }
 
-/// Words without the marks of their source.
+/// Words without the line breaks of their source.
 fn plain(words: &str) -> String {
-    words.split_whitespace().collect::<Vec<_>>().join(" ").replace('`', "")
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn text(value: &Value) -> String {

@@ -1,6 +1,8 @@
 //! A live access token for the operator's own services, so that none of them keeps grants of its own. Renewed first if it
 //! must be, by the same protocol as always. A refresh token never leaves this house.
 
+use std::time::Duration;
+
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret as _;
@@ -22,6 +24,9 @@ use crate::{
     store::{audit_log::Deed, dossiers, outages},
     web::Web,
 };
+
+/// A token that lasts for less is renewed before it is handed out: whoever asks wants to work with it.
+const LEAST_LIFE: Duration = Duration::from_secs(60);
 
 /// An access token that works now. Ask again when it is about to end, and never keep it elsewhere.
 #[derive(Serialize, ToSchema)]
@@ -71,7 +76,7 @@ pub(super) async fn fetch_access_token(
         return Err(over);
     }
     let keeper = web.keeper.clone();
-    let live = match under_way(&web, async move { keeper.access_token(id).await }).await? {
+    let live = match under_way(&web, async move { keeper.access_token_lasting(id, LEAST_LIFE).await }).await? {
         Ok(live) => live,
         Err(reason) => return Err(why_not(&web, id, reason, caller.now).await?),
     };

@@ -93,6 +93,10 @@ pub(in super::super) async fn sign_in(
         }
         SignIn::TooMany => {
             warn!(%address, "too many tries to sign in");
+            if web.is_behind_a_stranger(&headers, peer.ip()) {
+                warn!(proxy = %peer.ip(), "everybody who comes through this proxy counts as one: if it is yours, name it in \
+                    web.trusted_proxies");
+            }
             let trouble = "Too many tries. Wait a minute, then try again: this one was not looked at.";
             let mut reply = render(&web, StatusCode::TOO_MANY_REQUESTS, &form.next, name, Some(trouble)).await?;
             reply.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("60"));

@@ -50,7 +50,8 @@ async fn parked_orders_are_put_back_one_by_one_or_by_filter() {
     app.post(&key, &retry, &json!({})).await.problem(409);
     app.post(&key, "/orders/retry", &json!({})).await.problem(422);
     assert!(app.post(&key, "/orders/retry", &json!({"code": "0"})).await.items().is_empty());
-    let back = app.post(&key, "/orders/retry", &json!({"account": account.id})).await;
+    assert!(app.post(&key, "/orders/retry", &json!({"search": "B-"})).await.items().is_empty());
+    let back = app.post(&key, "/orders/retry", &json!({"account": account.id, "search": "a-2"})).await;
     assert_eq!(back.items().len(), 1, "{}", back.body);
     assert!(back.body.get("next").is_none());
     app.app.dispatch.round().await.unwrap();

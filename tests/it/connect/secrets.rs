@@ -1,12 +1,9 @@
 //! What a connect must not leave readable anywhere: codes, tokens, states, cookies and the client secret.
 
-use std::sync::Arc;
-
 use lamplighter::provider::Provider;
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret as _;
 use sqlx::AssertSqlSafe;
-use tracing_subscriber::fmt;
 
 use super::{Begun, begin};
 use crate::{
@@ -119,16 +116,10 @@ async fn no_page_and_no_debug_shows_a_secret() {
 // One thread, so that everything the app does is logged to this test's own subscriber.
 #[tokio::test]
 async fn no_log_line_shows_a_secret_however_much_is_logged() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let writer = Arc::new(file.reopen().unwrap());
-    let subscriber = fmt().with_ansi(false).with_max_level(tracing::Level::TRACE).with_writer(writer);
-    // With only one subscriber around, `tracing` would let another test's thread decide that nobody listens.
-    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
-    let listening = tracing::subscriber::set_default(subscriber.finish());
+    let everything = crate::secrets::EverythingLogged::from_now_on();
     let app = TestApp::start().await;
     let (mut secrets, _) = an_eventful_day(&app).await;
-    drop(listening);
-    let log = std::fs::read_to_string(file.path()).unwrap();
+    let log = everything.read();
     for there in
         ["connected", "http{method=GET route=\"/oauth/{provider}/callback\"}", "a connection could not be made"]
     {

@@ -135,3 +135,48 @@ async fn behind_a_proxy_each_browser_has_tries_of_its_own() {
     let calm = app.sign_in("ada", PASSWORD, &[("x-forwarded-for", "198.51.100.8")]).await;
     assert_eq!(calm.status, StatusCode::SEE_OTHER);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_looks_without_signing_in_sits_here_and_means_here() {
+    let app = behind("203.0.113.1", "local").await;
+    assert_eq!(get(&app, &[]).await.status, StatusCode::OK);
+    assert_eq!(get(&app, &[("host", "localhost:8737")]).await.status, StatusCode::OK);
+    // A page elsewhere whose name leads here, and a proxy on this machine that says nothing of itself.
+    for host in ["evil.example", "lamps.example:8737", "127.0.0.1.evil.example", "localhost.evil.example", "a b"] {
+        assert_eq!(get(&app, &[("host", host)]).await.status, StatusCode::SEE_OTHER, "{host}");
+    }
+    let settings = [("web.status_page", "local"), ("web.public_url", "https://lamps.example")];
+    let app = TestApp::start_with(&settings).await;
+    let here = format!("http://{}/accounts", app.config.web.listen);
+    let looked = ask(Method::GET, &here.parse().unwrap(), &[]).await;
+    assert_eq!(looked.status, StatusCode::SEE_OTHER, "its browsers come through a proxy");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_the_proxy_names_is_not_who_sat_there_before() {
+    let app = behind("127.0.0.0/8", "off").await;
+    app.operator("José", Role::Operator).await;
+    let session = super::cookie_of(&app.sign_in("ada", PASSWORD, &[]).await);
+    let page = get(&app, &[("cookie", &session), (HEADER, "José")]).await;
+    let token = token_on(&page);
+    let fields: Vec<_> = NEW.into_iter().chain([("form_token", token.as_str())]).collect();
+    let added = post(&app, "/accounts", &fields, &[("cookie", &session), (HEADER, "José")]).await;
+    assert_eq!(added.status, StatusCode::SEE_OTHER);
+    assert_eq!(app.count("select count(*) from audit_log where actor = 'operator José'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_of_our_own_proxies_is_seen_through() {
+    let settings = [("web.trusted_proxies", r#"["127.0.0.1", "10.0.0.0/8"]"#)];
+    let app = TestApp::start_with(&settings).await;
+    let of = |list: &'static str| [("x-forwarded-for", list)];
+    assert!(until_slowed(&app, &of("203.0.113.7:4711, 10.1.2.3")).await >= 10);
+    let tried = async |list| app.sign_in("guess", "guess", &of(list)).await.status;
+    assert_eq!(
+        tried("198.51.100.1, 203.0.113.7").await,
+        StatusCode::TOO_MANY_REQUESTS,
+        "what stands before is made up"
+    );
+    assert_eq!(tried("203.0.113.8, 10.1.2.3").await, StatusCode::UNAUTHORIZED, "another browser");
+    assert_eq!(tried("[2001:db8::1]:4711, 10.1.2.3").await, StatusCode::UNAUTHORIZED);
+}

@@ -1,6 +1,9 @@
 //! In, out, and everything that must not get in.
 
-use lamplighter::store::operators::{self, Role};
+use lamplighter::{
+    operators::SignIn,
+    store::operators::{self, Role},
+};
 use reqwest::{StatusCode, header};
 
 use super::{PASSWORD, cookie_of, post};
@@ -54,6 +57,11 @@ async fn whoever_tries_often_is_slowed_down() {
     assert_eq!((last.status, last.header(header::RETRY_AFTER)), (StatusCode::TOO_MANY_REQUESTS, "60"));
     // The right password is not looked at either: it would tell that it is right.
     assert_eq!(app.sign_in("ada", PASSWORD, &[]).await.status, StatusCode::TOO_MANY_REQUESTS);
+    // She herself is somewhere else, and gets in.
+    let (name, password) = ("ada".to_owned(), PASSWORD.into());
+    let elsewhere = "203.0.113.9".parse().unwrap();
+    let let_in = app.app.web.doorkeeper.sign_in(&name, &password, elsewhere, app.clock.now()).await.unwrap();
+    assert!(matches!(let_in, SignIn::Welcome(..)), "{let_in:?}");
     // Made-up addresses do not help: no proxy is trusted here.
     let made_up = app.sign_in("bob", PASSWORD, &[("x-forwarded-for", "203.0.113.7")]).await;
     assert_eq!(made_up.status, StatusCode::UNAUTHORIZED);

@@ -103,12 +103,31 @@ async fn one_that_says_it_is_gone_is_switched_off_and_nothing_is_written_for_it_
         0
     );
     assert_eq!(app.count("select count(*) from webhook_deliveries").await, 2);
+    let mails = app.mails(1).await;
+    assert_eq!(mails[0].subject, "Lamplighter: 127.0.0.1 is gone and was switched off");
+    assert!(mails[0].text.contains(&format!("webhook enable {id}")), "{}", mails[0].text);
     let mut conn = app.conn().await;
     assert!(lamplighter::store::webhooks::switch_on(&mut conn, id).await.unwrap());
     let before = receiver.received().len();
     post_an_order(&app, "#1004").await;
     assert_eq!(delivered(&app).await.delivered, 1);
     assert_eq!(receiver.received().len(), before + 1, "what was given up is not sent again");
+    let mails = app.mails(2).await;
+    assert!(mails[1].subject.contains("takes its webhooks again"), "{}", mails[1].subject);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_somebody_removes_takes_nothing_again_and_nobody_is_told_so() {
+    let (app, _) = TestApp::connected().await;
+    let receiver = Receiver::start().await;
+    let (id, _) = receiver.register(&app, &Event::ALL).await;
+    receiver.answer(&[410]);
+    post_an_order(&app, "#1001").await;
+    delivered(&app).await;
+    app.mails(1).await;
+    assert!(lamplighter::store::webhooks::remove(&mut *app.conn().await, id, app.clock.now()).await.unwrap());
+    app.mails(1).await;
+    assert_eq!(app.count("select count(*) from alerts where resolved_at is null").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,8 +7,9 @@ const HOST: &str = "erp.operator.example";
 
 pub(super) fn all() -> Result<Vec<Sample>, askama::Error> {
     let (since, until) = (at("2026-11-21T22:30:00Z"), at("2026-11-22T08:05:00Z"));
-    let given_up =
-        WebhookGivenUp { host: HOST, id: ID, event: "order.posted", words: "it answered 503", given_up_at: since };
+    let untaken = |words, is_gone| {
+        WebhookGivenUp { host: HOST, id: ID, event: "order.posted", words, is_gone, given_up_at: since }.render()
+    };
     let takes = WebhookTakes { host: HOST, id: ID, since, until };
     let directory = "/var/lib/lamplighter/spool";
     let trouble = |rule, words| SpoolTrouble { host: "lamp-1", directory, rule, words, since }.render();
@@ -24,7 +25,8 @@ pub(super) fn all() -> Result<Vec<Sample>, askama::Error> {
             trouble("spool_stuck", "2 renewed tokens wait there, and the database does not take them")?,
         ),
         Sample::operator("spool_well", well.render()?),
-        Sample::operator("webhook_given_up", given_up.render()?),
+        Sample::operator("webhook_given_up", untaken("it answered 503", false)?),
+        Sample::operator("webhook_gone", untaken("it answered 410: it is gone", true)?),
         Sample::operator("webhook_takes", takes.render()?),
     ])
 }
