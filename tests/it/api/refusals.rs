@@ -154,7 +154,7 @@ async fn a_key_without_the_scope_opens_no_route() {
 async fn a_key_for_another_account_sees_and_changes_nothing_of_this_one() {
     let (app, account) = furnished().await;
     let key = app.program_key(&Scope::ALL, Some(&app.account("Lake Books").await)).await;
-    let about_all = ["get_status", "add_account"];
+    let about_all = ["get_status", "add_account", "get_configuration"];
     // Of no account at all.
     let shared = ["list_outages"];
     for route in app.routes(&account).await {

@@ -82,6 +82,7 @@ fn subjects_tell_mails_apart() {
     Lamplighter: the spool on lamp-1 is not emptied
     Lamplighter: the spool on lamp-1 works again
     Lamplighter: erp.operator.example does not take its webhooks
+    Lamplighter: erp.operator.example is gone and was switched off
     Lamplighter: erp.operator.example takes its webhooks again
     Lamplighter test mail from lamp-1
     ");
