@@ -15,6 +15,7 @@ mod keys;
 mod life;
 mod mail;
 mod mapping;
+mod operators;
 mod orders;
 mod probe;
 mod several;
