@@ -13,6 +13,7 @@ mod forecast;
 mod intake;
 mod keys;
 mod life;
+mod lists;
 mod mail;
 mod mapping;
 mod operators;
