@@ -15,9 +15,11 @@ mod connection;
 mod demo;
 mod doctor;
 mod key;
+mod limit;
 mod man;
 mod operator;
 mod order;
+mod outage;
 mod output;
 mod resume;
 #[cfg(feature = "sandbox")]
@@ -26,6 +28,7 @@ mod serve;
 /// Years of token life in minutes, audited.
 #[cfg(feature = "sandbox")]
 pub mod simulate;
+mod spend;
 mod status;
 mod sync;
 mod webhook;
@@ -107,6 +110,12 @@ enum Command {
     /// What people must know: incidents, and the mails that tell of them
     #[command(subcommand)]
     Alert(alert::Command),
+    /// Times when a provider was out for everybody
+    #[command(subcommand)]
+    Outage(outage::Command),
+    /// The ledger of every use of a refresh token
+    #[command(subcommand)]
+    Spend(spend::Command),
     /// Keys with which programs use the API
     #[command(subcommand)]
     Apikey(apikey::Command),
@@ -207,6 +216,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Audit(options) => options.run(&quiet(load(sources())?)).await,
         Command::Operator(command) => command.run(quiet(load(sources())?)).await,
         Command::Alert(command) => command.run(quiet(load(sources())?)).await,
+        Command::Outage(command) => command.run(&quiet(load(sources())?)).await,
+        Command::Spend(command) => command.run(&quiet(load(sources())?)).await,
         Command::Apikey(command) => command.run(&quiet(load(sources())?)).await,
         Command::Key(command) => command.run(load(sources())?).await,
         Command::Config(command) => command.run(sources()),

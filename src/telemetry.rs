@@ -23,12 +23,20 @@ use std::{fmt::Write as _, io::IsTerminal as _};
 use tracing_subscriber::{EnvFilter, Layer as _, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 pub use self::{counters::Metrics, traces::Traces};
-use crate::config::LogFormat;
+use crate::config::{LogFormat, environment};
+
+/// Whether colours are seen and wanted there: on a terminal, unless `NO_COLOR` is set or the terminal knows none.
+pub fn in_colour<'a>(terminal: bool, environment: impl Fn(&str) -> Option<&'a str>) -> bool {
+    let refused = environment("NO_COLOR").is_some_and(|value| !value.is_empty());
+    terminal && !refused && environment("TERM") != Some("dumb")
+}
 
 /// Starts logging to standard error, and sending spans to a collector. A second call changes nothing.
 pub fn start(format: LogFormat, filter: &str, traces: Option<&Traces>) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let terminal = std::io::stderr().is_terminal();
+    let environment = environment();
+    let coloured = in_colour(terminal, |name| environment.get(name).map(String::as_str));
     let for_people = match format {
         LogFormat::Human => true,
         LogFormat::Json => false,
@@ -38,7 +46,7 @@ pub fn start(format: LogFormat, filter: &str, traces: Option<&Traces>) {
     // Each has a filter of its own: how much is logged decides nothing about spans.
     let lines = match for_people {
         false => writer.json().flatten_event(true).with_current_span(true).with_filter(filter).boxed(),
-        true => writer.with_ansi(terminal).with_target(false).with_filter(filter).boxed(),
+        true => writer.with_ansi(coloured).with_target(false).with_filter(filter).boxed(),
     };
     let started = tracing_subscriber::registry().with(lines).with(traces.map(Traces::layer)).try_init();
     if started.is_err() {

@@ -9,20 +9,17 @@ use anyhow::anyhow;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{DONE, output, with_database};
+use super::{DONE, limit::Limit, output, with_database};
 use crate::{
     clock::Clock,
     config::Config,
     links::{self, ReconnectLinks},
     store::accounts::{
-        self,
+        self, Overview,
         by_hand::{self, New, Refused},
     },
     vault::Vault,
 };
-
-/// The most rows that a list prints.
-const LIMIT: i64 = 1_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -40,8 +37,13 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// List customers
+    /// List customers, by name
     List {
+        /// The account's name, its owner's or their address has this in it, in capitals or not
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+        #[command(flatten)]
+        limit: Limit,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -92,7 +94,7 @@ impl Command {
                 let new = New { name: &name, owner_name: &owner_name, owner_email: owner_email.as_ref() };
                 add(conn, new, json).await
             }
-            Self::List { json } => list(conn, json).await,
+            Self::List { search, limit, json } => list(conn, search.as_deref(), limit, json).await,
             Self::RevokeLinks { account, json } => revoke_links(conn, &account, json).await,
             Self::PageLink { account, json } => page_link(conn, &account, &config, json).await,
             Self::Owner(options) => options.run(conn).await,
@@ -166,28 +168,28 @@ async fn page_link(conn: &mut sqlx::PgConnection, name: &str, config: &Config, j
     Ok(DONE)
 }
 
-async fn list(conn: &mut sqlx::PgConnection, json: bool) -> anyhow::Result<u8> {
-    let (accounts, total) = accounts::overview(conn, LIMIT).await?;
+async fn list(conn: &mut sqlx::PgConnection, search: Option<&str>, limit: Limit, json: bool) -> anyhow::Result<u8> {
+    let search = search.map(str::trim).filter(|text| !text.is_empty());
+    let mut accounts = accounts::search::page(conn, search, None, limit.asked()).await?;
+    let more = limit.cut(&mut accounts);
     if json {
         output::json(&accounts)?;
-        return Ok(DONE);
+    } else {
+        let hint = match search {
+            None => "No account yet. Add one: lamplighter account add NAME --owner-name NAME --owner-email ADDRESS",
+            Some(_) => "No such account. All of them: lamplighter account list",
+        };
+        let headers = ["Account", "Owner", "Mail", "Connections", "Orders waiting"];
+        output::table(&headers, accounts.into_iter().map(row).collect(), hint);
     }
-    let shown = accounts.len() as u64;
-    let rows = accounts.into_iter().map(|account| {
-        let connections =
-            account.connections.iter().map(|(provider, status)| format!("{provider} {}", status.as_str()));
-        vec![
-            account.name,
-            account.owner_name,
-            account.owner_email,
-            connections.collect::<Vec<_>>().join(", "),
-            account.waiting_orders.to_string(),
-        ]
-    });
-    let hint = "No account yet. Add one: lamplighter account add NAME --owner-name NAME --owner-email ADDRESS";
-    output::table(&["Account", "Owner", "Mail", "Connections", "Orders waiting"], rows.collect(), hint);
-    if shown < total {
-        output::say(&format!("Showing {shown} of {total}."));
+    if more {
+        limit.hint("name some by --search, or raise --limit");
     }
     Ok(DONE)
+}
+
+fn row(account: Overview) -> Vec<String> {
+    let connections = account.connections.iter().map(|(provider, status)| format!("{provider} {}", status.as_str()));
+    let connections = connections.collect::<Vec<_>>().join(", ");
+    vec![account.name, account.owner_name, account.owner_email, connections, account.waiting_orders.to_string()]
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{DONE, account_if_any, output, with_database};
+use super::{DONE, account_if_any, limit::Limit, output, with_database};
 use crate::{config::Config, store::audit_log, words};
 
 /// Show what was done by hand, on the command line, in the dashboard, through the API or by an owner
@@ -14,9 +14,8 @@ pub(super) struct Options {
     /// Only what came before this entry, by its number
     #[arg(long, value_name = "NUMBER")]
     before: Option<i64>,
-    /// The most that are shown
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=1_000))]
-    limit: i64,
+    #[command(flatten)]
+    limit: Limit,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -26,7 +25,13 @@ impl Options {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<u8> {
         with_database(config, async |conn| {
             let account = account_if_any(conn, self.account.as_deref()).await?;
-            let entries = audit_log::recent(conn, account.map(|account| account.id), self.before, self.limit).await?;
+            let account_id = account.map(|account| account.id);
+            let mut entries = audit_log::recent(conn, account_id, self.before, self.limit.asked()).await?;
+            if self.limit.cut(&mut entries)
+                && let Some(last) = entries.last()
+            {
+                self.limit.hint(&format!("repeat the command with --before {}", last.id));
+            }
             if self.json {
                 output::json(&entries)?;
                 return Ok(DONE);
@@ -35,8 +40,8 @@ impl Options {
                 vec![output::instant(entry.at), entry.actor.clone(), entry.action.clone(), words::name(&entry.subject)]
             };
             output::table(&["When", "Who", "What", "To what"], entries.iter().map(row).collect(), "Nothing so far.");
-            if let Some(last) = entries.last().filter(|_| entries.len() as u64 == self.limit.unsigned_abs()) {
-                output::say(&format!("Older ones: --before {}. With all details: --json.", last.id));
+            if !entries.is_empty() {
+                output::say("With all details: --json.");
             }
             Ok(DONE)
         })

@@ -3,7 +3,8 @@
 mod disconnect;
 mod explain;
 mod forecast;
-mod naming;
+mod list;
+pub(super) mod naming;
 mod probe;
 mod renew;
 
@@ -18,11 +19,8 @@ use crate::{
     config::Config,
     links::{ReconnectLinks, by_hand},
     provider::Provider,
-    store::connections,
     vault::Vault,
 };
-
-const LIMIT: i64 = 1_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -39,11 +37,7 @@ pub(super) enum Command {
         json: bool,
     },
     /// List connections, those that need attention first
-    List {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    List(list::Options),
     /// Ask the provider now whether a connection works; exit code 3 when that is not so or not known
     Probe(probe::Options),
     /// Tell the reconnects to come, what is at risk and what has lapsed
@@ -62,7 +56,7 @@ impl Command {
             Self::Link { account, provider, json } => {
                 with_database(&config, async |conn| link(conn, &config, &account, provider, json).await).await
             }
-            Self::List { json } => with_database(&config, async |conn| list(conn, json).await).await,
+            Self::List(options) => with_database(&config, async |conn| options.run(conn).await).await,
             Self::Forecast(options) => with_database(&config, async |conn| options.run(conn).await).await,
             Self::Probe(options) => options.run(&config).await,
             Self::Explain(options) => options.run(&config).await,
@@ -108,46 +102,5 @@ async fn link(
             account.owner_name
         ));
     }
-    Ok(DONE)
-}
-
-async fn list(conn: &mut sqlx::PgConnection, as_json: bool) -> anyhow::Result<u8> {
-    let connections = connections::overview(conn, LIMIT).await?;
-    if as_json {
-        output::json(&connections)?;
-        return Ok(DONE);
-    }
-    let now = Clock::system().now();
-    let or_dash = |at: Option<_>| at.map_or_else(|| "-".to_owned(), |at| crate::words::until(at, now));
-    let rows = connections.iter().map(|row| {
-        let status = match row.cause {
-            Some(cause) => format!("{}: {}", row.status.as_str(), cause.as_str()),
-            None => row.status.as_str().to_owned(),
-        };
-        vec![
-            row.account.clone(),
-            row.provider.to_string(),
-            format!("{} ({})", row.company_name, row.company_id),
-            status,
-            crate::words::until(row.access_expires_at, now),
-            or_dash(row.refresh_expires_at),
-            or_dash(row.refresh_hard_expires_at),
-            or_dash(row.renew_at),
-            or_dash(row.verified_at),
-        ]
-    });
-    let headers = [
-        "Account",
-        "Provider",
-        "Company",
-        "Status",
-        "Access ends",
-        "Refresh ends",
-        "Hard cap",
-        "Next renewal",
-        "Verified",
-    ];
-    let hint = "No connection yet. Make a link: lamplighter connection link --account NAME --provider quickbooks";
-    output::table(&headers, rows.collect(), hint);
     Ok(DONE)
 }

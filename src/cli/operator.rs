@@ -5,7 +5,7 @@ use std::{io::Read as _, path::PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     operators::hash_password,
     store::{
-        audit_log::{self, Deed},
+        audit_log,
         operators::{self, Operator, Role},
     },
     words,
@@ -130,26 +130,44 @@ impl Command {
             }
             Self::List { json } => list(conn, json).await,
             Self::Password { name, password, json } => {
-                let operator = named(conn, &name).await?;
+                // Nobody is asked for a password of somebody who is not there; and nothing stays open while they type.
+                named(operators::find(conn, name.trim()).await?, &name)?;
                 let hash = hash_password(&password.read()?)?;
-                operators::set_password(conn, operator.id, &hash).await?;
-                told(conn, "operator.password", &operator, "has another password; all sessions are ended", json).await
+                let deed = Deed { action: "operator.password", name: &name, json };
+                deed.run(conn, async |tx, operator| {
+                    operators::set_password(tx, operator.id, &hash).await?;
+                    Ok(("has another password; all sessions are ended".to_owned(), Some(json!({}))))
+                })
+                .await
             }
             Self::Role { name, role, json } => {
-                let operator = named(conn, &name).await?;
-                operators::set_role(conn, operator.id, role).await?;
-                told(conn, "operator.role", &operator, &format!("is {} now", role.as_str()), json).await
+                let deed = Deed { action: "operator.role", name: &name, json };
+                deed.run(conn, async |tx, operator| {
+                    if operator.role == role {
+                        return Ok((format!("is {} already: nothing was changed", role.as_str()), None));
+                    }
+                    operators::set_role(tx, operator.id, role).await?;
+                    Ok((format!("is {} now", role.as_str()), Some(json!({ "role": [operator.role, role] }))))
+                })
+                .await
             }
             Self::SignOut { name, json } => {
-                let operator = named(conn, &name).await?;
-                let ended = operators::end_sessions(conn, operator.id).await?;
-                let said = format!("is signed out: {} ended", words::count(ended, "session"));
-                told(conn, "operator.sign_out", &operator, &said, json).await
+                let deed = Deed { action: "operator.sign_out", name: &name, json };
+                deed.run(conn, async |tx, operator| {
+                    let ended = operators::end_sessions(tx, operator.id).await?;
+                    let said = format!("is signed out: {} ended", words::count(ended, "session"));
+                    Ok((said, Some(json!({ "sessions": ended }))))
+                })
+                .await
             }
             Self::Remove { name, json } => {
-                let operator = named(conn, &name).await?;
-                operators::remove(conn, operator.id, Clock::system().now()).await?;
-                told(conn, "operator.remove", &operator, "may come in no more; all sessions are ended", json).await
+                let deed = Deed { action: "operator.remove", name: &name, json };
+                deed.run(conn, async |tx, operator| {
+                    operators::remove(tx, operator.id, Clock::system().now()).await?;
+                    let said = "may come in no more; all sessions are ended".to_owned();
+                    Ok((said, Some(json!({ "role": operator.role }))))
+                })
+                .await
             }
         })
         .await
@@ -172,7 +190,7 @@ async fn add(
     if !operators::add(&mut tx, &operator, hash.as_deref(), Clock::system().now()).await? {
         bail!("there is or was an operator named {name:?}: choose another name, or see `lamplighter operator list`");
     }
-    record(&mut tx, "operator.add", &operator).await?;
+    record(&mut tx, "operator.add", name, json!({ "role": role })).await?;
     tx.commit().await?;
     if json {
         output::json(&operator)?;
@@ -202,31 +220,44 @@ async fn list(conn: &mut PgConnection, json: bool) -> anyhow::Result<u8> {
     Ok(DONE)
 }
 
-async fn named(conn: &mut PgConnection, name: &str) -> anyhow::Result<Operator> {
-    let missing = || format!("there is no operator {name:?}: see `lamplighter operator list`");
-    Ok(operators::find(conn, name.trim()).await?.with_context(missing)?.0)
-}
-
-async fn told(
-    conn: &mut PgConnection,
-    action: &str,
-    operator: &Operator,
-    said: &str,
+/// Something that is done to an operator.
+struct Deed<'a> {
+    action: &'static str,
+    name: &'a str,
     json: bool,
-) -> anyhow::Result<u8> {
-    record(conn, action, operator).await?;
-    let said = format!("{} {said}.", operator.name);
-    if json {
-        output::json(&json!({ "operator": operator.name, "action": action, "said": said }))?;
-    } else {
-        output::say(&said);
-    }
-    Ok(DONE)
 }
 
-async fn record(conn: &mut PgConnection, action: &str, operator: &Operator) -> anyhow::Result<()> {
-    let detail = json!({ "role": operator.role });
-    let deed = Deed { action, account_id: None, subject: &operator.name, detail };
+impl Deed<'_> {
+    /// Does it and writes it down in one transaction, then says it. The work says what it did, with the particulars; without
+    /// those there was nothing to do.
+    async fn run(
+        self,
+        conn: &mut PgConnection,
+        work: impl AsyncFnOnce(&mut PgConnection, &Operator) -> anyhow::Result<(String, Option<Value>)>,
+    ) -> anyhow::Result<u8> {
+        let mut tx = conn.begin().await?;
+        let operator = named(operators::lock(&mut tx, self.name.trim()).await?, self.name)?;
+        let (said, detail) = work(&mut tx, &operator).await?;
+        if let Some(detail) = detail {
+            record(&mut tx, self.action, &operator.name, detail).await?;
+        }
+        tx.commit().await?;
+        let said = format!("{} {said}.", operator.name);
+        if self.json {
+            output::json(&json!({ "operator": operator.name, "action": self.action, "said": said }))?;
+        } else {
+            output::say(&said);
+        }
+        Ok(DONE)
+    }
+}
+
+fn named<T>(found: Option<T>, name: &str) -> anyhow::Result<T> {
+    found.with_context(|| format!("there is no operator {name:?}: see `lamplighter operator list`"))
+}
+
+async fn record(conn: &mut PgConnection, action: &str, name: &str, detail: Value) -> anyhow::Result<()> {
+    let deed = audit_log::Deed { action, account_id: None, subject: name, detail };
     audit_log::record(conn, &super::actor::here(), &deed, Clock::system().now()).await?;
     Ok(())
 }

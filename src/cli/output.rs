@@ -56,7 +56,7 @@ pub(super) fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// Colours, where they are seen: on a terminal, unless `NO_COLOR` is set or the terminal knows none.
+/// Colours, where they are seen and wanted, as those of the log.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Paint(bool);
 
@@ -68,8 +68,7 @@ impl Paint {
     }
 
     fn wanted<'a>(terminal: bool, environment: impl Fn(&str) -> Option<&'a str>) -> Self {
-        let refused = environment("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self(terminal && !refused && environment("TERM") != Some("dumb"))
+        Self(crate::telemetry::in_colour(terminal, environment))
     }
 
     /// None at all.

@@ -21,11 +21,13 @@ use crate::{
     clock::Clock,
     config::Config,
     presence::LIVE_WITHIN,
+    provider::Provider,
     store::{
         self,
         daemons::{self, Daemon},
         farewells, intakes,
         levels::{self, Levels, lists},
+        mails,
     },
 };
 
@@ -55,6 +57,9 @@ struct Facts {
     lapsed: Vec<lists::Broken>,
     failing: Vec<lists::Broken>,
     faults: Vec<lists::Fault>,
+    /// Mails to owners that wait for a person's word.
+    held: Vec<(Provider, u64)>,
+    refused: Vec<lists::Refused>,
     day: lists::Day,
     ending: lists::Ending,
     /// Grants that were not given back.
@@ -92,6 +97,8 @@ async fn gather(
         lapsed: lists::lapsed(conn, NAMED).await?,
         failing: lists::failing(conn, NAMED).await?,
         faults: lists::faults(conn, NAMED).await?,
+        held: mails::held(conn).await?,
+        refused: lists::refused(conn, NAMED).await?,
         day: lists::since(conn, now - TimeDelta::days(1)).await?,
         ending: lists::ending(conn, now).await?,
         farewells: farewells::open(conn).await?.count,

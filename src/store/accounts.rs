@@ -145,33 +145,3 @@ pub struct Overview {
 pub async fn any(conn: &mut PgConnection) -> Result<bool, Error> {
     Ok(sqlx::query_scalar!(r#"select exists (select from accounts) as "any!""#).fetch_one(conn).await?)
 }
-
-/// Accounts for people, by name, at most `limit`; and how many there are.
-///
-/// # Errors
-/// Database trouble.
-pub async fn overview(conn: &mut PgConnection, limit: i64) -> Result<(Vec<Overview>, u64), Error> {
-    let rows = sqlx::query!(
-        r#"select a.id, a.name, a.owner_name, a.owner_email, a.created_at,
-                  array(select c.provider from connections c where c.account_id = a.id order by c.provider, c.id)
-                      as "providers!: Vec<Provider>",
-                  array(select c.status from connections c where c.account_id = a.id order by c.provider, c.id)
-                      as "statuses!: Vec<Status>",
-                  (select count(*) from unposted o where o.account_id = a.id and o.status = 'queued') as "waiting!"
-           from accounts a order by a.name limit $1"#,
-        limit
-    )
-    .fetch_all(&mut *conn)
-    .await?;
-    let total = sqlx::query_scalar!(r#"select count(*) as "count!" from accounts"#).fetch_one(conn).await?;
-    let rows = rows.into_iter().map(|row| Overview {
-        id: row.id,
-        name: row.name,
-        owner_name: row.owner_name,
-        owner_email: row.owner_email,
-        created_at: row.created_at,
-        connections: row.providers.into_iter().zip(row.statuses).collect(),
-        waiting_orders: row.waiting,
-    });
-    Ok((rows.collect(), total.unsigned_abs()))
-}

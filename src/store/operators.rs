@@ -78,6 +78,22 @@ pub async fn find(conn: &mut PgConnection, name: &str) -> Result<Option<(Operato
     Ok(row.map(|row| (Operator { id: row.id, name: row.name, role: row.role }, row.password_hash)))
 }
 
+/// An operator to whom something is about to be done: nobody else does something to them before the transaction ends. Those
+/// who were removed are not found.
+///
+/// # Errors
+/// Database trouble.
+pub async fn lock(conn: &mut PgConnection, name: &str) -> Result<Option<Operator>, Error> {
+    Ok(sqlx::query_as!(
+        Operator,
+        r#"select id, name, role as "role: Role" from operators
+           where lower(name) = lower($1) and disabled_at is null for update"#,
+        name
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
 /// Gives an operator another password, and ends their sessions: whoever knows only the old one is out.
 ///
 /// # Errors

@@ -4,21 +4,20 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use crate::{
-    cli::{DONE, output, with_database},
+    cli::{DONE, limit::Limit, output, with_database},
     clock::Clock,
     config::Config,
     store::alerts::{self, Alert},
     words,
 };
 
-/// The most rows that are printed.
-const LIMIT: i64 = 500;
-
 #[derive(Debug, Args)]
 pub(in super::super) struct Options {
     /// Those that are over too
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    limit: Limit,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -27,10 +26,13 @@ pub(in super::super) struct Options {
 impl Options {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<u8> {
         with_database(config, async |conn| {
-            let alerts = match self.all {
-                true => alerts::recent(conn, LIMIT).await?,
-                false => alerts::open_ones(conn, LIMIT).await?,
+            let mut alerts = match self.all {
+                true => alerts::recent(conn, self.limit.asked()).await?,
+                false => alerts::open_ones(conn, self.limit.asked()).await?,
             };
+            if self.limit.cut(&mut alerts) {
+                self.limit.hint("raise --limit");
+            }
             if self.json {
                 output::json(&alerts)?;
                 return Ok(DONE);

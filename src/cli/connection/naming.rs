@@ -15,19 +15,20 @@ use crate::{
 };
 
 /// What is said of the argument in every command's help.
-pub(super) const CONNECTION: &str =
+pub(in crate::cli) const CONNECTION: &str =
     "The connection: its id or the first 6 or more characters of it, a company id, or ACCOUNT/PROVIDER";
 
 /// The one connection that is meant.
 ///
 /// # Errors
 /// None or several match, with what matches.
-pub(super) async fn named(conn: &mut PgConnection, name: &str) -> anyhow::Result<Found> {
+pub(in crate::cli) async fn named(conn: &mut PgConnection, name: &str) -> anyhow::Result<Found> {
     let mut found = connections::find(conn, name.trim()).await?;
     match found.len() {
         0 => bail!(
             "{name:?} names no connection: write an id or the first 6 or more characters of it, a company id, or \
-             ACCOUNT/PROVIDER such as \"Harbor Books/quickbooks\"; `lamplighter connection list --json` shows them all"
+             ACCOUNT/PROVIDER such as \"Harbor Books/quickbooks\"; `lamplighter connection list --search TEXT --json` finds it \
+             by a part of its account's or its company's name, with its id"
         ),
         1 => Ok(found.remove(0)),
         _ => {

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::{
-    super::{DONE, account_if_any, output, with_database},
+    super::{DONE, account_if_any, limit::Limit, output, with_database},
     moment::Moment,
 };
 use crate::{
@@ -69,9 +69,8 @@ pub(in super::super) struct Options {
     /// The provider answered the last attempt with this code, such as 6240
     #[arg(long)]
     code: Option<String>,
-    /// The most rows
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=100_000))]
-    limit: i64,
+    #[command(flatten)]
+    limit: Limit,
     /// Go on where an earlier page ended: as the hint below it says
     #[arg(long, value_name = "CURSOR")]
     before: Option<Cursor>,
@@ -101,11 +100,8 @@ impl Options {
                 search: self.search,
                 code: self.code,
             };
-            // One more than is shown tells whether there is more.
-            let mut orders = order_log::list(conn, &filter, self.before, self.limit.saturating_add(1)).await?;
-            let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-            let more = orders.len() > limit;
-            orders.truncate(limit);
+            let mut orders = order_log::list(conn, &filter, self.before, self.limit.asked()).await?;
+            let more = self.limit.cut(&mut orders);
             let next = orders.last().filter(|_| more).map(|last| last.cursor().to_string());
             if self.json {
                 let rows = orders.iter().map(|order| Row { order, cursor: order.cursor().to_string() });
@@ -114,7 +110,7 @@ impl Options {
                 output::say(&lines(&orders, None));
             }
             if let Some(cursor) = next {
-                output::complain(&format!("There are more: repeat the command with --before {cursor}"));
+                self.limit.hint(&format!("repeat the command with --before {cursor}"));
             }
             Ok(DONE)
         })

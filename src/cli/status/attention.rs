@@ -66,8 +66,10 @@ pub(super) fn items(facts: &Facts) -> Vec<Item> {
         late(facts),
         faults(facts),
         set_aside(&facts.levels),
+        held(facts),
         lapsed(facts),
         parked(facts),
+        refused(facts),
         mails(&facts.levels),
         webhooks(&facts.levels),
         farewells(facts),
@@ -91,6 +93,11 @@ fn agree(n: u64, one: &'static str, many: &'static str) -> &'static str {
 
 fn with(levels: &Levels, status: Status) -> u64 {
     levels.connections.iter().filter(|(_, s, _)| *s == status).map(|(_, _, n)| unsigned(*n)).sum()
+}
+
+/// How many alerts of a kind are open.
+fn open(levels: &Levels, kind: &str) -> u64 {
+    levels.alerts.iter().find(|(open, _)| open == kind).map_or(0, |(_, n)| unsigned(*n))
 }
 
 fn daemon(facts: &Facts) -> Option<Item> {
@@ -129,7 +136,7 @@ fn faults(facts: &Facts) -> Option<Item> {
     if faults.is_empty() {
         return None;
     }
-    let count = facts.levels.alerts.iter().find(|(kind, _)| kind == "operator_fault").map_or(0, |(_, n)| unsigned(*n));
+    let count = open(&facts.levels, "operator_fault");
     let message = format!("{} of our own, no customer's", words::count(count.max(1), "open fault"));
     let named = faults.into_iter().map(|fault| self::fault(fault, facts.now)).collect();
     Some(Item::new("fault", Urgency::Act, message, "lamplighter doctor").naming(named))
@@ -147,6 +154,39 @@ fn set_aside(levels: &Levels) -> Option<Item> {
     let count = unsigned(levels.set_aside);
     let message = format!("the stored tokens of {} do not open", words::count(count, "connection"));
     (count > 0).then(|| Item::new("vault", Urgency::Act, message, "lamplighter key list"))
+}
+
+/// Very many lapses at once: a person looks before their owners are mailed.
+fn held(facts: &Facts) -> Option<Item> {
+    let (provider, _) = facts.held.first()?;
+    let each: Vec<_> =
+        facts.held.iter().map(|(at, count)| format!("{} at {}", words::number(*count), at.title())).collect();
+    let message =
+        format!("mails to owners are held, because very many connections lapsed at once: {}", each.join(", "));
+    Some(Item::new("held", Urgency::Act, message, format!("lamplighter alert release {provider}, or with --drop")))
+}
+
+/// Whoever should hear of something at such an address does not.
+fn refused(facts: &Facts) -> Option<Item> {
+    if facts.refused.is_empty() {
+        return None;
+    }
+    let count = open(&facts.levels, "recipient_refused").max(facts.refused.len() as u64);
+    let message = match count {
+        1 => "1 address takes no mail: what was to be told there waits".to_owned(),
+        n => format!("{} addresses take no mail: what was to be told there waits", words::number(n)),
+    };
+    let owners = facts.refused.iter().find_map(|one| one.account.as_deref()).map(words::name);
+    let remedy = match owners {
+        Some(account) => format!("lamplighter account owner {account:?} --email ADDRESS"),
+        None => "correct alerts.operator_email, then start the daemon again".to_owned(),
+    };
+    let named = facts.refused.iter().map(|one| {
+        let whose = one.account.as_deref().map_or_else(|| "the operator's".to_owned(), words::name);
+        let said = one.detail["message"].as_str().unwrap_or("unknown");
+        Named { lasts: Some(words::span(facts.now - one.since)), what: format!("{whose}: {}", words::line(said, 120)) }
+    });
+    Some(Item::new("refused", Urgency::Act, message, remedy).naming(named.collect()))
 }
 
 fn broken(rows: &[lists::Broken], all: u64, now: DateTime<Utc>) -> Vec<Named> {
@@ -170,7 +210,9 @@ fn lapsed(facts: &Facts) -> Option<Item> {
     let who = agree(count, "its owner can repair it", "their owners can repair them");
     let message = format!("{} lapsed: only {who}", words::count(count, "connection"));
     let named = broken(&facts.lapsed, count, facts.now);
-    (count > 0).then(|| Item::new("lapsed", Urgency::Act, message, "lamplighter connection list").naming(named))
+    (count > 0).then(|| {
+        Item::new("lapsed", Urgency::Act, message, "lamplighter connection list --status lapsed").naming(named)
+    })
 }
 
 fn failing(facts: &Facts) -> Option<Item> {

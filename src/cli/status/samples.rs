@@ -73,6 +73,8 @@ fn well() -> Facts {
         lapsed: Vec::new(),
         failing: Vec::new(),
         faults: Vec::new(),
+        held: Vec::new(),
+        refused: Vec::new(),
         day: lists::Day { received: 1_480, queued: 12, parked: 0, settled: 3 },
         ending: lists::Ending { caps_90_days: 2, ..lists::Ending::default() },
         farewells: 0,
@@ -111,7 +113,19 @@ fn night() -> Facts {
         detail: json!({ "rule": "invalid_client", "message": "HubSpot does not accept our client id or secret." }),
         opened_at: ago(900),
     }];
-    facts.levels.alerts = vec![("connection_lapsed".to_owned(), 5), ("operator_fault".to_owned(), 1)];
+    facts.held = vec![(Provider::Quickbooks, 1_204), (Provider::Hubspot, 21)];
+    let refused = |account: Option<&str>, seconds| lists::Refused {
+        account: account.map(str::to_owned),
+        detail: json!({ "message": "550 5.1.1 no such user here" }),
+        since: ago(seconds),
+    };
+    facts.refused = vec![refused(Some("Lighthouse Toys"), 86_400 * 2), refused(None, 600)];
+    facts.levels.alerts = vec![
+        ("connection_lapsed".to_owned(), 5),
+        ("operator_fault".to_owned(), 1),
+        ("lapse_storm".to_owned(), 2),
+        ("recipient_refused".to_owned(), 2),
+    ];
     facts.levels.orders = vec![
         Orders { status: orders::Status::Queued, count: 1_204, oldest_at: Some(ago(9_000)) },
         Orders { status: orders::Status::Parked, count: 3, oldest_at: Some(ago(86_400 * 2)) },
@@ -197,6 +211,8 @@ fn what_sees_to_itself_wakes_nobody() {
     with("keeper", |facts, night| facts.levels.tokens = night.levels.tokens.clone());
     with("fault", |facts, night| facts.faults = night.faults.clone());
     with("vault", |facts, _| facts.levels.set_aside = 1);
+    with("held", |facts, night| facts.held = night.held.clone());
+    with("refused", |facts, night| facts.refused = night.refused.clone());
     with("lapsed", |facts, night| facts.levels.connections = night.levels.connections.clone());
     with("parked", |facts, night| facts.levels.orders = night.levels.orders.clone());
     with("mail", |facts, night| facts.levels.mails = night.levels.mails.clone());

@@ -3,7 +3,7 @@
 use clap::Args;
 use sqlx::PgConnection;
 
-use super::super::{DONE, output};
+use super::super::{DONE, limit::Limit, output};
 use crate::{
     clock::Clock,
     store::webhook_deliveries::{self as deliveries, Overview},
@@ -18,9 +18,8 @@ pub(in super::super) struct Options {
     /// Only those that did not arrive: they wait, or were given up
     #[arg(long)]
     open: bool,
-    /// The most rows
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=100_000))]
-    limit: i64,
+    #[command(flatten)]
+    limit: Limit,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -32,7 +31,10 @@ impl Options {
             Some(named) => Some(super::find(conn, named).await?.id),
             None => None,
         };
-        let rows = deliveries::recent(conn, id, self.open, self.limit).await?;
+        let mut rows = deliveries::recent(conn, id, self.open, self.limit.asked()).await?;
+        if self.limit.cut(&mut rows) {
+            self.limit.hint("raise --limit, or name some by --webhook or --open");
+        }
         if self.json {
             output::json(&rows)?;
             return Ok(DONE);

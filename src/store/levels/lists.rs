@@ -88,6 +88,33 @@ pub async fn faults(conn: &mut PgConnection, limit: i64) -> Result<Vec<Fault>, E
     .await?)
 }
 
+/// An address that takes no mail.
+#[derive(Clone, Debug, Serialize)]
+pub struct Refused {
+    /// Whose owner's it is; absent for the operator's own.
+    pub account: Option<String>,
+    /// What the mail server said, with what else is known.
+    pub detail: Value,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
+/// Addresses of which an open alert says that they take no mail, the oldest first.
+///
+/// # Errors
+/// Database trouble.
+pub async fn refused(conn: &mut PgConnection, limit: i64) -> Result<Vec<Refused>, Error> {
+    Ok(sqlx::query_as!(
+        Refused,
+        r#"select a.name as "account?", l.detail, l.opened_at as since
+           from alerts l left join connections c on c.id = l.connection_id left join accounts a on a.id = c.account_id
+           where l.resolved_at is null and l.kind = 'recipient_refused' order by l.opened_at limit $1"#,
+        limit
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
 /// What became of the orders that came in lately.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Day {

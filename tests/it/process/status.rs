@@ -4,7 +4,7 @@ use lamplighter::provider::Provider;
 
 use super::{Installation, program, run, town, until};
 use crate::{
-    harness::{REALM, new_database},
+    harness::{OWNER, REALM, TestApp, minutes, new_database},
     webhooks::Receiver,
 };
 
@@ -38,6 +38,60 @@ async fn it_says_what_needs_a_person_and_works_while_the_daemon_is_down() {
     .await;
     assert_eq!((lapsed.code, lapsed.json()["state"].as_str()), (3, Some("act")));
     drop(daemon);
+}
+
+/// What the screen says needs a person of this kind: the words, who is named, and the remedy.
+async fn item(installation: &Installation, id: &str) -> Option<(String, String, String)> {
+    let said = installation.run(&["status", "--json"]).await;
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    let items = said.json()["attention"].as_array().unwrap().clone();
+    let item = items.iter().find(|item| item["id"] == id)?;
+    assert_eq!(item["urgency"], "act");
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    Some((text(&item["message"]), text(&item["named"][0]["what"]), text(&item["remedy"])))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_says_that_mails_to_owners_are_held_until_somebody_decides() {
+    let app = TestApp::start_with(&[("alerts.storm_after", "1")]).await;
+    let installation = Installation::on(&app.sandbox, &app.database).await;
+    for (name, realm) in [("Ann's", "4620816365212400001"), ("Bea's", "4620816365212400002")] {
+        app.sandbox.add_company(realm, name);
+        let account = app.account(name).await;
+        app.connect(&account, Provider::Quickbooks, realm).await;
+        assert!(app.sandbox.revoke(Provider::Quickbooks, realm));
+    }
+    // The command goes by the wall clock, so this one must not run ahead.
+    app.execute("update tokens set renew_at = now() - interval '1 hour'").await;
+    assert_eq!(app.app.keeper.round().await.unwrap().lapsed, 2);
+    app.mails(1).await;
+    let (message, _, remedy) = item(&installation, "held").await.unwrap();
+    assert!(message.ends_with("very many connections lapsed at once: 2 at QuickBooks"), "{message}");
+    assert_eq!(remedy, "lamplighter alert release quickbooks, or with --drop");
+    installation.run(&["alert", "release", "quickbooks"]).await.ok();
+    assert_eq!(item(&installation, "held").await, None);
+    app.mails(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_says_whose_address_takes_no_mail() {
+    let (app, account) = TestApp::connected().await;
+    let installation = Installation::on(&app.sandbox, &app.database).await;
+    assert_eq!(item(&installation, "refused").await, None);
+    app.sandbox.refuse_recipient(OWNER, true);
+    assert!(app.sandbox.revoke(Provider::Quickbooks, REALM));
+    app.advance(minutes(45));
+    app.app.keeper.round().await.unwrap();
+    app.app.outbox.round().await.unwrap();
+    app.mails(1).await;
+    let (message, named, remedy) = item(&installation, "refused").await.unwrap();
+    assert_eq!(message, "1 address takes no mail: what was to be told there waits");
+    assert!(named.starts_with(&format!("{}: ", account.name)) && named.contains("550"), "{named}");
+    assert_eq!(remedy, "lamplighter account owner \"Harbor Books\" --email ADDRESS");
+    let repaired = ["account", "owner", "Harbor Books", "--email", "mara@harborbooks.example"];
+    installation.run(&repaired).await.ok();
+    app.mails(3).await;
+    assert_eq!(item(&installation, "refused").await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
