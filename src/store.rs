@@ -78,6 +78,12 @@ pub mod reminders;
 /// What people are told of at intervals.
 pub mod digests;
 
+/// Fresh links that owners ask for.
+pub mod fresh_links;
+
+/// Whether an all-clear has anything to clear.
+pub mod all_clears;
+
 /// Very many lapses at once, and the mails that wait for a person's word.
 pub mod storms;
 

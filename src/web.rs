@@ -7,6 +7,9 @@ pub mod api;
 /// Reconnect links and OAuth callbacks.
 mod connect;
 
+/// A fresh link for whoever has an old one.
+mod fresh_link;
+
 /// What HubSpot says has changed.
 mod hubspot_webhook;
 
@@ -118,7 +121,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img
 pub fn router(web: Web) -> Router {
     Router::new()
         .route("/connect/{token}", get(connect::begin))
+        .route("/connect/{token}/fresh-link", post(fresh_link::of_connect))
         .route("/owner/{token}", get(owner::page))
+        .route("/owner/{token}/fresh-link", post(fresh_link::of_owner))
         .route("/owner/{token}/disconnect", post(owner::disconnect))
         .route("/owner/{token}/send-again", post(owner::send_again))
         .route("/oauth/{provider}/callback", get(connect::callback))

@@ -129,6 +129,7 @@ fn ends_by_itself(kind: Kind) -> Option<&'static str> {
         Kind::LapseStorm => {
             Some("decide about the mails that are held: `lamplighter alert release PROVIDER`, or the same with --drop")
         }
+        Kind::LinkAsked => Some("it is over already: it only stands for a mail that an owner asked for"),
         Kind::SmtpAway => Some("it ends with the first mail that goes through; `lamplighter alert test` sends one"),
     }
 }

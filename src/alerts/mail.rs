@@ -6,6 +6,7 @@
 //!
 //! Invariant: nothing that somebody typed (a name, a provider's message) can add a header, a line or a tag.
 
+mod fresh_link;
 mod lapse_storm;
 mod lapsed;
 mod letter;
@@ -30,11 +31,13 @@ mod window_near;
 mod window_near_resolved;
 mod wrapping;
 
+pub use fresh_link::FreshLink;
 pub use lapse_storm::{LapseStorm, LapseStormResolved};
 pub use lapsed::{Lapsed, Reminder, what_happened};
+pub use letter::OwnersPage;
 pub use operator_fault::OperatorFault;
 pub use operator_fault_resolved::OperatorFaultResolved;
-pub use orders_for_owner::{OrdersForOwner, OrdersForOwnerResolved};
+pub use orders_for_owner::{OrdersForOwner, OrdersForOwnerResolved, owners_remedy};
 pub use orders_parked::{OrdersParked, OrdersParkedResolved};
 pub use outage_closed::OutageClosed;
 pub use outage_opened::OutageOpened;

@@ -1,6 +1,12 @@
 //! From an alert in the tables to the mail that tells of it. Rendered when it is sent, so that the link is fresh and the
 //! numbers are today's.
 
+/// Fresh links that owners ask for.
+mod fresh_link;
+
+/// Lapses, and that they are over.
+mod lapses;
+
 /// Orders that wait for a person.
 mod orders;
 
@@ -15,29 +21,26 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::mail::{
-    Lapsed, OperatorFault, OperatorFaultResolved, OutageClosed, OutageOpened, Recovered, Reminder, Rendered,
-    RestoreFence, RestoreFenceOpened, SpoolTrouble, SpoolWell, TokensOpenAgain, TokensSetAside, WebhookGivenUp,
-    WebhookTakes,
+    OperatorFault, OperatorFaultResolved, OutageClosed, OutageOpened, Rendered, RestoreFence, RestoreFenceOpened,
+    SpoolTrouble, SpoolWell, TokensOpenAgain, TokensSetAside, WebhookGivenUp, WebhookTakes,
 };
 use crate::{
     config,
     links::ReconnectLinks,
-    provider::{Cause, Endpoint, Provider},
+    provider::{Endpoint, Provider},
     store::{
-        self, accounts,
+        self,
         alerts::{self, Alert, Kind},
-        connections, mails, order_log,
+        all_clears, mails,
         set_asides::{self, Resting},
-        tokens,
+        spends,
     },
 };
 
 /// The most companies that one mail names.
 const NAMED: i64 = 5;
 
-/// How long an all-clear waits for what was missed to be caught up, so that it can say so.
-const CATCH_UP: TimeDelta = TimeDelta::minutes(2);
-/// How often there is a look meanwhile.
+/// How often there is a look at what a mail waits for.
 const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(5);
 
 /// What is done with a mail that is due.
@@ -67,7 +70,20 @@ pub(super) async fn tell(
     let Some(alert) = alerts::get(conn, mail.alert_id).await? else {
         return Ok(Err("its alert is gone".to_owned()));
     };
-    if mail.step != mails::Step::Resolved && alert.resolved_at.is_some() {
+    let others = all_clears::others(conn, mail).await?;
+    if alert.kind == Kind::LinkAsked {
+        return Ok(fresh_link::to_owner(conn, &alert, links, config, now).await?.map(sent_or_dropped));
+    }
+    if mail.step == mails::Step::Resolved {
+        if !others.wanted {
+            return Ok(Ok(Tale::Drop));
+        }
+        // Whether there is anything to clear is known once that mail is sent or dropped.
+        if others.under_way {
+            return Ok(Ok(Tale::Wait(now + LOOK_AGAIN)));
+        }
+    } else if alert.resolved_at.is_some() {
+        all_clears::withdraw(conn, mail).await?;
         return Ok(Ok(Tale::Drop));
     }
     if matches!(mail.step, mails::Step::Reminder | mails::Step::LastCall) && alert.is_quiet(now) {
@@ -75,13 +91,15 @@ pub(super) async fn tell(
     }
     match alert.kind {
         Kind::ConnectionLapsed => {
-            return to_owner(conn, &alert, mail, links, config, now).await;
+            return lapses::to_owner(conn, &alert, (mail, others.told), links, config, now).await;
         }
         Kind::HardCapNear => {
-            return Ok(warnings::to_owner(conn, &alert, mail.step, links, config, now).await?.map(sent_or_dropped));
+            return Ok(warnings::to_owner(conn, &alert, (mail.step, others.told), links, config, now)
+                .await?
+                .map(sent_or_dropped));
         }
         Kind::RefreshWindowNear => {
-            return Ok(warnings::to_operator(conn, &alert, mail.step, now).await?.map(sent_or_dropped));
+            return Ok(warnings::to_operator(conn, &alert, (mail.step, others.told), now).await?.map(sent_or_dropped));
         }
         Kind::OrdersParked => {
             return Ok(orders::to_operator(conn, &alert, mail.step, now).await?.map(sent_or_dropped));
@@ -96,14 +114,20 @@ pub(super) async fn tell(
             return Ok(steering::refused(conn, &alert, mail.step, now).await?.map(sent_or_dropped));
         }
         // Nobody can be mailed that mail does not work.
-        Kind::SmtpAway => return Ok(Ok(Tale::Drop)),
+        Kind::SmtpAway | Kind::LinkAsked => return Ok(Ok(Tale::Drop)),
         Kind::OperatorFault | Kind::Outage | Kind::TokenSetAside | Kind::RestoreFence => {}
     }
     let waiting = match alert.kind {
         Kind::TokenSetAside => set_asides::resting(conn, alert.detail["key_id"].as_str(), NAMED).await?,
         _ => Resting::default(),
     };
-    let rendered = to_operator(&alert, mail.step, waiting, now).map_err(|error| error.to_string());
+    let met = match (alert.kind, alert.provider, alert.detail["rule"].as_str()) {
+        (Kind::OperatorFault, Some(provider), Some(rule)) => {
+            spends::met_fault(conn, provider, rule, alert.opened_at).await?
+        }
+        _ => 0,
+    };
+    let rendered = to_operator(&alert, mail.step, waiting, met, now).map_err(|error| error.to_string());
     Ok(rendered.map(|rendered| Tale::Send(Told { rendered, recipient_name: None })))
 }
 
@@ -111,80 +135,13 @@ fn sent_or_dropped(told: Option<Told>) -> Tale {
     told.map_or(Tale::Drop, Tale::Send)
 }
 
-async fn to_owner(
-    conn: &mut PgConnection,
-    alert: &Alert,
-    mail: &mails::Claim,
-    links: &ReconnectLinks,
-    config: &config::Alerts,
-    now: DateTime<Utc>,
-) -> Result<Result<Tale, String>, store::Error> {
-    let missing = || Ok(Err("its connection is gone".to_owned()));
-    let Some(connection_id) = alert.connection_id else { return missing() };
-    let Some(connection) = connections::get(conn, connection_id).await? else { return missing() };
-    let account = accounts::of_connection(conn, connection_id).await?;
-    let support_contact = config.support_contact.as_deref();
-    let page = links.make_owners(account.id, now).0;
-    let page_url = page.as_str();
-    let rendered = match mail.step {
-        mails::Step::Opened | mails::Step::Reminder | mails::Step::LastCall => {
-            let is_last = usize::try_from(mail.number).is_ok_and(|rung| rung >= config.reminders.len());
-            let reminder = Reminder { out_for: now - alert.opened_at, is_last };
-            let waiting = order_log::count_waiting(conn, Some(account.id)).await?;
-            let last_good_at = tokens::renewed_at(conn, connection_id).await?;
-            let (url, link) = links.make(account.id, connection.provider, now);
-            let cause = serde_json::from_value(alert.detail["cause"].clone()).unwrap_or(Cause::Revoked);
-            Lapsed {
-                account: &account.name,
-                owner_name: &account.owner_name,
-                provider: connection.provider,
-                company: &connection.company_name,
-                cause,
-                happened_at: alert.opened_at,
-                reconnect_url: url.as_str(),
-                link_expires_at: link.expires_at,
-                waiting_orders: u64::try_from(waiting).unwrap_or(0),
-                last_good_at,
-                support_contact,
-                page_url,
-                correlation_id: alert.detail["evidence"]["correlation_id"].as_str(),
-                reminder: Some(reminder).filter(|_| mail.step != mails::Step::Opened),
-            }
-            .render()
-        }
-        mails::Step::Resolved => {
-            let recovered_at = alert.resolved_at.unwrap_or(now);
-            let waiting_orders = order_log::count_waiting(conn, Some(account.id)).await?.unsigned_abs();
-            let posted_orders = order_log::count_posted_since(conn, account.id, recovered_at).await?.unsigned_abs();
-            let missed = number(&alert.detail, "waiting_orders_at_recovery");
-            if waiting_orders > 0 && posted_orders < missed && now < recovered_at + CATCH_UP {
-                return Ok(Ok(Tale::Wait(now + LOOK_AGAIN)));
-            }
-            Recovered {
-                account: &account.name,
-                owner_name: &account.owner_name,
-                provider: connection.provider,
-                company: &connection.company_name,
-                recovered_at,
-                lapsed_at: alert.opened_at,
-                posted_orders,
-                waiting_orders,
-                support_contact,
-                page_url,
-            }
-            .render()
-        }
-    };
-    let recipient_name = Some(account.owner_name).filter(|name| !name.trim().is_empty());
-    let told = |rendered| Tale::Send(Told { rendered, recipient_name });
-    Ok(rendered.map(told).map_err(|error| error.to_string()))
-}
-
-/// `resting` are the tokens that the alert is about, if it is about tokens that do not open.
+/// `resting` are the tokens that the alert is about, if it is about tokens that do not open; `met` is how many connections
+/// were not renewed because of it, if it is about a fault of our own.
 fn to_operator(
     alert: &Alert,
     step: mails::Step,
     resting: Resting,
+    met: u64,
     now: DateTime<Utc>,
 ) -> Result<Rendered, askama::Error> {
     let detail = &alert.detail;
@@ -257,9 +214,7 @@ fn to_operator(
             code: detail["code"].as_str(),
             message: detail["message"].as_str().unwrap_or(""),
             first_seen_at: alert.opened_at,
-            connections_touched: u64::from(alert.connection_id.is_some()),
-            remedy: "Check the provider's client id and secret, the redirect URI registered there, and this machine's \
-                     clock, DNS and TLS. Renewals go on by themselves once it works.",
+            connections_touched: met,
             correlation_id: detail["correlation_id"].as_str(),
         }
         .render(),
@@ -272,3 +227,6 @@ fn to_operator(
 fn number(detail: &Value, name: &str) -> u64 {
     detail[name].as_u64().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

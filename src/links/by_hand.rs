@@ -1,9 +1,10 @@
 //! Links that people make and make void by hand. Each stands in the audit log, and none is made that does not.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use url::Url;
+use uuid::Uuid;
 
 use super::{Link, OwnerLink, ReconnectLinks};
 use crate::{
@@ -12,8 +13,12 @@ use crate::{
         Error,
         accounts::{self, Whose},
         audit_log::{self, Actor, Deed},
+        fresh_links,
     },
 };
+
+/// An owner is mailed a fresh link at most so often.
+const MAIL_EVERY: TimeDelta = TimeDelta::hours(1);
 
 /// A link that connects or reconnects an account.
 ///
@@ -50,6 +55,20 @@ pub async fn owners_page(
     let deed = Deed { action: "account.page_link", account_id: Some(whose.id), subject: whose.name, detail };
     audit_log::record(conn, actor, &deed, now).await?;
     Ok((url, link))
+}
+
+/// Has a fresh link to the owner's page mailed to the owner, because somebody with an old link asks. `false` when one was
+/// mailed within the hour, or there is no such account.
+///
+/// # Errors
+/// Database trouble.
+pub async fn mail(conn: &mut PgConnection, account_id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
+    let mut tx = conn.begin().await?;
+    let Some(name) = fresh_links::ask(&mut tx, account_id, now - MAIL_EVERY, now).await? else { return Ok(false) };
+    let deed = Deed { action: "account.mail_link", account_id: Some(account_id), subject: &name, detail: json!({}) };
+    audit_log::record(&mut tx, &Actor::Owner, &deed, now).await?;
+    tx.commit().await?;
+    Ok(true)
 }
 
 /// Makes all links void that were made for an account up to now, those in mails too.

@@ -217,7 +217,9 @@ impl Intake {
         };
         self.outages.weigh(Provider::Hubspot, Endpoint::Api, claim.connection_id, &evidence).await?;
         let mut conn = self.pool.acquire().await?;
-        intakes::release(&mut conn, &claim, poll_at, received.is_none()).await?;
+        // One that was stopped on its way has not come to its end.
+        let read_at = received.filter(|_| !self.stopping.is_cancelled()).map(|_| started_at);
+        intakes::release(&mut conn, &claim, poll_at, received.is_none(), read_at).await?;
         Ok(received)
     }
 

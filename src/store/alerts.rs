@@ -48,6 +48,8 @@ pub enum Kind {
     RecipientRefused,
     /// The mail server cannot be used.
     SmtpAway,
+    /// An owner asked for a fresh link: no incident, but a mail like every other.
+    LinkAsked,
 }
 
 impl Kind {
@@ -66,13 +68,14 @@ impl Kind {
             Self::LapseStorm => "Very many lapses at once",
             Self::RecipientRefused => "Mail address refused",
             Self::SmtpAway => "Mail server cannot be used",
+            Self::LinkAsked => "Fresh link asked for",
         }
     }
 
     /// Who is told: `owner` or `operator`.
     pub fn audience(self) -> &'static str {
         match self {
-            Self::ConnectionLapsed | Self::HardCapNear | Self::OrdersForOwner => "owner",
+            Self::ConnectionLapsed | Self::HardCapNear | Self::OrdersForOwner | Self::LinkAsked => "owner",
             _ => "operator",
         }
     }

@@ -167,7 +167,7 @@ pub async fn follow_up(
         r#"with alert as (
                update alerts
                set seen_at = $6, remind_at = $5, reminded = reminded + 1,
-                   detail = detail || jsonb_build_object('told', $2::bigint)
+                   detail = detail || jsonb_build_object('told', $2::bigint, 'told_before', detail -> 'told')
                where id = $1 returning id, reminded
            ), queued as (
                insert into mails (id, alert_id, step, number, recipient, send_at)
@@ -182,6 +182,30 @@ pub async fn follow_up(
         recipient,
         next_at,
         now
+    )
+    .fetch_one(conn)
+    .await?)
+}
+
+/// How many orders of a company's account are parked with one of these codes since attempt `told`.
+///
+/// # Errors
+/// Database trouble.
+pub async fn refused_after(
+    conn: &mut PgConnection,
+    connection_id: Uuid,
+    codes: &[&str],
+    told: i64,
+) -> Result<i64, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"select count(*) as "count!"
+           from unposted u
+                join lateral (select id, code from order_attempts where order_id = u.order_id order by id desc limit 1) a
+                    on a.id > $3 and a.code = any($2::text[])
+           where u.status = 'parked' and u.account_id = (select account_id from connections where id = $1)"#,
+        connection_id,
+        codes as &[&str],
+        told
     )
     .fetch_one(conn)
     .await?)

@@ -132,7 +132,7 @@ pub async fn advance(
     Ok(done.rows_affected() == 1)
 }
 
-/// Gives the portal back until `poll_at`.
+/// Gives the portal back until `poll_at`; `read_at` is when a reading began that came to its end.
 ///
 /// # Errors
 /// Database trouble: the lease runs out by itself.
@@ -141,19 +141,35 @@ pub async fn release(
     claim: &Claim,
     poll_at: DateTime<Utc>,
     failed: bool,
+    read_at: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
     sqlx::query!(
         "update intakes set poll_at = $3, failures = case when $4 then failures + 1 else 0 end,
-                            lease_until = null, leased_by = null
+                            read_at = coalesce($5, read_at), lease_until = null, leased_by = null
          where connection_id = $1 and fence = $2",
         claim.connection_id,
         claim.fence,
         poll_at,
-        failed
+        failed,
+        read_at
     )
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Whether a portal was read to its end since then.
+///
+/// # Errors
+/// Database trouble.
+pub async fn was_read(conn: &mut PgConnection, connection_id: Uuid, since: DateTime<Utc>) -> Result<bool, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"select exists (select from intakes where connection_id = $1 and read_at >= $2) as "was_read!""#,
+        connection_id,
+        since
+    )
+    .fetch_one(conn)
+    .await?)
 }
 
 /// When the next portal is due.

@@ -24,16 +24,16 @@ pub struct Addressee {
 /// Database trouble.
 pub async fn of_mail(conn: &mut PgConnection, mail_id: Uuid) -> Result<Addressee, Error> {
     let row = sqlx::query!(
-        "select a.id as account_id, c.id as connection_id
-         from mails m join alerts l on l.id = m.alert_id join connections c on c.id = l.connection_id
-              join accounts a on a.id = c.account_id
-         where m.id = $1 and m.recipient = a.owner_email",
+        r#"select a.id as account_id, c.id as "connection_id?"
+           from mails m join alerts l on l.id = m.alert_id left join connections c on c.id = l.connection_id
+                join accounts a on a.id = coalesce(c.account_id, (l.detail ->> 'account_id')::uuid)
+           where m.id = $1 and m.recipient = a.owner_email"#,
         mail_id
     )
     .fetch_optional(conn)
     .await?;
     Ok(match row {
-        Some(row) => Addressee { incident: of_account(row.account_id), connection_id: Some(row.connection_id) },
+        Some(row) => Addressee { incident: of_account(row.account_id), connection_id: row.connection_id },
         None => Addressee { incident: OPERATORS.to_owned(), connection_id: None },
     })
 }

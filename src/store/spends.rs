@@ -109,6 +109,31 @@ pub async fn abandon(conn: &mut PgConnection, connection_id: Uuid, now: DateTime
     Ok(())
 }
 
+/// How many connections of a provider met a fault of our own when they were last renewed, since then and by that rule.
+///
+/// # Errors
+/// Database trouble.
+pub async fn met_fault(
+    conn: &mut PgConnection,
+    provider: Provider,
+    rule: &str,
+    since: DateTime<Utc>,
+) -> Result<u64, Error> {
+    let met = sqlx::query_scalar!(
+        r#"select count(*) as "count!"
+           from connections c
+                join lateral (select outcome, rule, finished_at from spends
+                              where connection_id = c.id and finished_at is not null order by id desc limit 1) s on true
+           where c.provider = $1 and s.outcome = 'operator_fault' and s.rule = $2 and s.finished_at >= $3"#,
+        provider as Provider,
+        rule,
+        since
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(met.unsigned_abs())
+}
+
 /// A row of the ledger, for people.
 #[derive(Clone, Debug, Serialize)]
 pub struct Spend {

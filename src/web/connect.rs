@@ -23,7 +23,7 @@ use tracing::{info, warn};
 use url::Url;
 use uuid::Uuid;
 
-use super::{Error, Web, pages::MessagePage, show};
+use super::{Error, Web, fresh_link::is_revoked, pages::MessagePage, show};
 use crate::{
     keeper::{lapse, warnings},
     links::Refused,
@@ -53,7 +53,13 @@ pub(super) async fn begin(
     let now = web.clock.now();
     let link = match web.links.read(&token, now) {
         Ok(link) => link,
-        Err(Refused::Expired(_)) => return Ok(web.answer(StatusCode::GONE, MessagePage::link_expired())),
+        Err(Refused::Expired(link)) => {
+            let page = match is_revoked(&web, link.account_id, link.made_at).await? {
+                true => MessagePage::link_revoked(),
+                false => MessagePage::link_expired(&format!("/connect/{token}")),
+            };
+            return Ok(web.answer(StatusCode::GONE, page));
+        }
         Err(Refused::Invalid) => return Ok(web.answer(StatusCode::NOT_FOUND, MessagePage::link_invalid())),
     };
     if web.providers.settings(link.provider).is_none() {

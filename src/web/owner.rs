@@ -1,6 +1,9 @@
 //! An owner's page behind their link: what is connected, what is wrong in plain words, what waits and what arrived, one press to
 //! reconnect. The link stands for one account; it is no sign-in, and nothing of another account can be seen or done with it.
 
+/// A provider of the account.
+mod place;
+
 use askama::Template;
 use axum::{
     Form,
@@ -14,24 +17,25 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::json;
-use url::Url;
 use uuid::Uuid;
 
+use self::place::Place;
 use super::{
-    Error, Web, dashboard, internal,
-    pages::{MessagePage, Shown as _, Tone, When},
+    Error, Web, dashboard,
+    fresh_link::is_revoked,
+    internal,
+    pages::{MessagePage, Tone, When},
     show,
 };
 use crate::{
-    alerts::{mail::what_happened, watch::OWNERS_CODES},
+    alerts::{mail::owners_remedy, watch::OWNERS_CODES},
     keeper::farewell::Goodbye,
     links::{OwnerLink, Refused},
     provider::Provider,
     store::{
         accounts::{self, Account},
         audit_log::Actor,
-        connections::{self, Connection, Status},
-        dossiers,
+        connections, dossiers,
         order_log::{self, Filter, Overview, by_hand},
         orders,
     },
@@ -44,51 +48,6 @@ const DAYS: i64 = 7;
 const NAMED: i64 = 5;
 /// The most orders that one press sends again.
 const AT_ONCE: i64 = 10_000;
-
-/// A provider of the account, connected or not.
-struct Place {
-    provider: Provider,
-    connection: Option<Connection>,
-    heading: String,
-    happened: Vec<String>,
-    steps: Vec<String>,
-    reconnect: Url,
-}
-
-impl Place {
-    fn tone(&self) -> Tone {
-        self.connection.as_ref().map_or(Tone::Quiet, |connection| connection.status.tone())
-    }
-
-    fn label(&self) -> &'static str {
-        match self.connection.as_ref().map(|connection| connection.status) {
-            Some(Status::Connected) => "works",
-            Some(Status::Failing) => "being repaired by itself",
-            Some(Status::Lapsed) => "needs you",
-            Some(Status::Disconnected) => "switched off",
-            None => "not connected",
-        }
-    }
-
-    fn works(&self) -> bool {
-        matches!(
-            self.connection.as_ref().map(|connection| connection.status),
-            Some(Status::Connected | Status::Failing)
-        )
-    }
-
-    fn since(&self) -> DateTime<Utc> {
-        self.connection.as_ref().map_or(DateTime::UNIX_EPOCH, |connection| connection.status_changed_at)
-    }
-
-    fn button(&self) -> String {
-        let title = self.provider.title();
-        match self.connection {
-            Some(_) => format!("Reconnect {title}"),
-            None => format!("Connect {title}"),
-        }
-    }
-}
 
 #[derive(Template)]
 #[template(path = "owner.html")]
@@ -109,15 +68,21 @@ struct Page {
 }
 
 impl Page {
+    /// One that is not connected lets no order through, however well the other one does.
     fn tone(&self) -> Tone {
-        let worst = [Tone::Bad, Tone::Warn, Tone::Good];
-        worst.into_iter().find(|tone| self.places.iter().any(|place| place.tone() == *tone)).unwrap_or(Tone::Quiet)
+        let worst = [Tone::Bad, Tone::Warn, Tone::Quiet];
+        worst.into_iter().find(|tone| self.places.iter().any(|place| place.tone() == *tone)).unwrap_or(Tone::Good)
+    }
+
+    /// Whether what waits goes in by itself.
+    fn flows(&self) -> bool {
+        self.places.iter().all(Place::works)
     }
 
     fn headline(&self) -> String {
         let broken: Vec<_> = self.places.iter().filter(|place| place.tone() == Tone::Bad).collect();
         match broken.as_slice() {
-            [] if self.places.iter().all(Place::works) => "Everything works".to_owned(),
+            [] if self.flows() => "Everything works".to_owned(),
             [] => "Not everything is connected".to_owned(),
             [one] => format!("{} needs you", one.provider.title()),
             _ => "Both connections need you".to_owned(),
@@ -126,6 +91,12 @@ impl Page {
 
     fn counted(&self, n: &u64) -> String {
         words::count(*n, "order")
+    }
+
+    /// What the owner can do about an order, if it is theirs to do.
+    fn remedy(&self, order: &Overview) -> Option<String> {
+        let code = order.code.as_deref().filter(|code| OWNERS_CODES.contains(code))?;
+        Some(words::capitalised(owners_remedy(Some(code))))
     }
 
     fn when(&self, at: &DateTime<Utc>) -> When {
@@ -146,22 +117,13 @@ pub(super) async fn page(
     let now = web.clock.now();
     let mut conn = web.pool.acquire().await?;
     let all = connections::of_account(&mut conn, account.id).await?;
-    let set_up = |provider: &Provider| web.providers.settings(*provider).is_some();
-    let places = Provider::ALL.into_iter().filter(set_up).map(|provider| {
-        // One that somebody ended matters only while there is no other.
-        let mut of_it: Vec<_> = all.iter().filter(|one| one.provider == provider).collect();
-        of_it.sort_by_key(|one| one.status == Status::Disconnected);
-        let connection = of_it.first().map(|one| (*one).clone());
-        let told = connection
-            .as_ref()
-            .filter(|one| one.status == Status::Lapsed)
-            .and_then(|one| one.cause.map(|cause| what_happened(cause, provider, &account.name, &one.company_name)));
-        let (heading, happened, steps) = told.unwrap_or_default();
-        let reconnect = web.links.make(account.id, provider, now).0;
-        Place { provider, connection, heading, happened, steps, reconnect }
-    });
-    let places = places.collect();
     let since = now - TimeDelta::days(DAYS);
+    let mut places = Vec::new();
+    for provider in Provider::ALL.into_iter().filter(|provider| web.providers.settings(*provider).is_some()) {
+        let connection = all.iter().find(|one| one.provider == provider).cloned();
+        let reconnect = web.links.make(account.id, provider, now).0;
+        places.push(Place::look(&mut conn, &account, provider, connection, reconnect, since).await?);
+    }
     let (came, posted) = order_log::came_and_posted(&mut conn, account.id, since).await?;
     let waiting = order_log::count_waiting(&mut conn, Some(account.id)).await?.unsigned_abs();
     let filter = Filter { statuses: vec![orders::Status::Parked], account_id: Some(account.id), ..Filter::default() };
@@ -266,7 +228,13 @@ async fn opened(
     let Ok(Path(token)) = token else { return refuse(StatusCode::NOT_FOUND, MessagePage::link_invalid()) };
     let link = match web.links.read_owners(&token, web.clock.now()) {
         Ok(link) => link,
-        Err(Refused::Expired(_)) => return refuse(StatusCode::GONE, MessagePage::link_expired()),
+        Err(Refused::Expired(link)) => {
+            let page = match is_revoked(web, link.account_id, Some(link.made_at)).await? {
+                true => MessagePage::link_revoked(),
+                false => MessagePage::link_expired(&format!("/owner/{token}")),
+            };
+            return refuse(StatusCode::GONE, page);
+        }
         Err(Refused::Invalid) => return refuse(StatusCode::NOT_FOUND, MessagePage::link_invalid()),
     };
     let mut conn = web.pool.acquire().await?;

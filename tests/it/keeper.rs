@@ -149,7 +149,12 @@ async fn our_own_fault_changes_no_customer_and_pages_the_operator_once() {
     assert_eq!((row.status, row.failures), (Status::Connected, 0));
     let mails = app.mails(1).await;
     assert!(mails[0].to.iter().all(|to| to.contains(OPERATOR)), "{:?}", mails[0].to);
-    assert!(mails[0].text.contains("invalid_client"), "{}", mails[0].text);
+    let said = mails[0].text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in
+        ["invalid_client", "The renewal of 1 connection has met it so far", "Compare client_id and client_secret"]
+    {
+        assert!(said.contains(words), "{words:?} is missing in\n{said}");
+    }
     app.sandbox.switch(Provider::Quickbooks, |switches| switches.invalid_client = false);
     app.advance(minutes(31));
     assert_eq!(app.app.keeper.round().await.unwrap().operator_fault, 0);

@@ -18,6 +18,7 @@ mod keeper;
 mod keys;
 mod orders;
 mod outage;
+mod owner;
 mod pages;
 mod presence;
 mod probe;

@@ -7,8 +7,8 @@ mod causes;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Rendered,
-    letter::{Button, Letter, Section, Tone, owners_footer},
+    OwnersPage, Rendered,
+    letter::{AFTER_THAT, Button, Letter, Section, Tone, owners_footer},
 };
 use crate::{
     provider::{Cause, Provider},
@@ -49,8 +49,8 @@ pub struct Lapsed<'a> {
     pub last_good_at: Option<DateTime<Utc>>,
     /// Where the owner can ask for help.
     pub support_contact: Option<&'a str>,
-    /// Opens the owner's own page.
-    pub page_url: &'a str,
+    /// The owner's own page.
+    pub page: OwnersPage<'a>,
     /// The provider's own id of the refusal.
     pub correlation_id: Option<&'a str>,
     /// Which reminder it is; the first mail is none.
@@ -88,16 +88,15 @@ impl Lapsed<'_> {
                 label: format!("Reconnect {provider}"),
                 url: self.reconnect_url.to_owned(),
                 note: format!(
-                    "The link works until {} and needs no password of ours: you sign in at {provider} itself. {}",
-                    words::instant(self.link_expires_at),
-                    self.after_expiry()
+                    "The link works until {} and needs no password of ours: you sign in at {provider} itself. {AFTER_THAT}",
+                    words::instant(self.link_expires_at)
                 ),
             }),
             next: Some(Section::new("What happens next, by itself", [self.next()])),
             facts: self.facts(account, company),
             footer: owners_footer(self.account, self.support_contact),
         }
-        .render_with(self.page_url)
+        .render_with(self.page)
     }
 
     /// The same words behind a mark that tells the mails of one incident apart.
@@ -161,13 +160,6 @@ impl Lapsed<'_> {
             "As soon as you have reconnected, {flow}, each order once. You do not have to send anything again. We then \
              write to say that all is well."
         )
-    }
-
-    fn after_expiry(&self) -> String {
-        match self.support_contact {
-            Some(contact) => format!("After that, ask {} for a new one.", words::name(contact)),
-            None => "After that, use the link in our newest mail.".to_owned(),
-        }
     }
 
     fn facts(&self, account: String, company: String) -> Vec<(&'static str, String)> {

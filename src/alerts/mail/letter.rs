@@ -4,6 +4,7 @@
 //! in the file of each mail.
 
 use askama::Template;
+use chrono::{DateTime, Utc};
 
 use super::{Rendered, wrapping};
 use crate::words;
@@ -54,6 +55,24 @@ pub(super) struct Button {
     pub(super) note: String,
 }
 
+/// The link to an owner's own page.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnersPage<'a> {
+    /// Opens it.
+    pub url: &'a str,
+    /// Until when it does.
+    pub works_until: DateTime<Utc>,
+}
+
+impl OwnersPage<'_> {
+    fn note(&self) -> String {
+        format!("The link works until {}. {AFTER_THAT}", words::instant(self.works_until))
+    }
+}
+
+/// What becomes of a link in a mail.
+pub(super) const AFTER_THAT: &str = "After that it offers to mail you a fresh one.";
+
 /// A heading with its paragraphs.
 pub(super) struct Section {
     pub(super) title: &'static str,
@@ -92,14 +111,14 @@ pub(super) struct Letter {
 #[template(path = "mail/letter.txt")]
 struct AsText<'a> {
     letter: &'a Letter,
-    page_url: Option<&'a str>,
+    page: Option<OwnersPage<'a>>,
 }
 
 #[derive(Template)]
 #[template(path = "mail/letter.html")]
 struct AsHtml<'a> {
     letter: &'a Letter,
-    page_url: Option<&'a str>,
+    page: Option<OwnersPage<'a>>,
     ink: &'static str,
     ground: &'static str,
 }
@@ -119,14 +138,14 @@ impl Letter {
     }
 
     /// The same for an owner, with a link to their own page at the end.
-    pub(super) fn render_with(self, page_url: &str) -> Result<Rendered, askama::Error> {
-        self.lay_out(Some(page_url))
+    pub(super) fn render_with(self, page: OwnersPage<'_>) -> Result<Rendered, askama::Error> {
+        self.lay_out(Some(page))
     }
 
-    fn lay_out(self, page_url: Option<&str>) -> Result<Rendered, askama::Error> {
-        let text = wrapping::fold(&AsText { letter: &self, page_url }.render()?);
+    fn lay_out(self, page: Option<OwnersPage<'_>>) -> Result<Rendered, askama::Error> {
+        let text = wrapping::fold(&AsText { letter: &self, page }.render()?);
         let (ink, ground) = self.tone.colors();
-        let html = AsHtml { letter: &self, page_url, ink, ground }.render()?;
+        let html = AsHtml { letter: &self, page, ink, ground }.render()?;
         Ok(Rendered { subject: self.subject, text, html })
     }
 }

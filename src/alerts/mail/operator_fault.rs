@@ -24,10 +24,8 @@ pub struct OperatorFault<'a> {
     pub message: &'a str,
     /// When it was first seen.
     pub first_seen_at: DateTime<Utc>,
-    /// Connections that met the fault so far. None of them was changed.
+    /// Connections whose renewal met the fault so far. None of them was changed.
     pub connections_touched: u64,
-    /// What to check and what to write there.
-    pub remedy: &'a str,
     /// The provider's own id of the refusal.
     pub correlation_id: Option<&'a str>,
 }
@@ -50,8 +48,8 @@ impl OperatorFault<'_> {
             )],
             meaning: Some(Section::new("What this means", [self.meaning()])),
             steps: vec![
-                words::line(self.remedy, MESSAGE_LENGTH),
-                "Run lamplighter doctor where the daemon runs: it checks each of these and says what it found.".to_owned(),
+                self.remedy(),
+                "Run lamplighter doctor where the daemon runs: it checks what it can and says what it found.".to_owned(),
                 "If you changed a setting, restart the daemon so that it reads it.".to_owned(),
             ],
             button: None,
@@ -68,13 +66,48 @@ impl OperatorFault<'_> {
         .render()
     }
 
+    /// What to check and what to write there, by the rule that judged the reply.
+    fn remedy(&self) -> String {
+        let (title, provider) = (self.provider.title(), self.provider);
+        match self.rule {
+            "client_refused" => format!(
+                "Compare client_id and client_secret in [providers.{provider}] with the keys of the app at {title}, and see \
+                 that they are those of the configured environment."
+            ),
+            "settings_refused" => format!(
+                "Compare the redirect address, which begins with web.public_url, and providers.{provider}.scopes with what \
+                 the app at {title} is registered with."
+            ),
+            "scopes_not_asked_for" => format!(
+                "Compare providers.{provider}.scopes with the scopes that the app at {title} needs and add what is missing; \
+                 the owners then have to reconnect, with links from lamplighter connection link."
+            ),
+            "issued_to_another_app" => format!(
+                "Set client_id and environment in [providers.{provider}] to what they were when the owners connected. If the \
+                 change was meant, let the owners reconnect, with links from lamplighter connection link."
+            ),
+            "redirected" | "endpoint_missing" | "unsendable" => format!(
+                "Correct the addresses in [providers.{provider}], token_url and api_url first: they must lead to {title} \
+                 itself, without a redirect. Left out, they have the values that are right."
+            ),
+            "certificate_refused" => format!(
+                "Check this machine’s clock, its CA certificates, and any proxy on the way to {title} that opens TLS."
+            ),
+            "not_configured" => {
+                format!("Add [providers.{provider}] with client_id and client_secret to the configuration.")
+            }
+            _ => format!("Read what is said above, and compare [providers.{provider}] with the app at {title}."),
+        }
+    }
+
     fn meaning(&self) -> String {
         let met = match self.connections_touched {
-            0 => "No connection has met it yet.".to_owned(),
-            1 => "1 connection has met it so far; it keeps its state and its tokens.".to_owned(),
-            n => {
-                format!("{} have met it so far; all keep their state and their tokens.", words::count(n, "connection"))
-            }
+            0 => "No renewal has met it so far: it showed when something else was asked for.".to_owned(),
+            1 => "The renewal of 1 connection has met it so far; it keeps its state and its tokens.".to_owned(),
+            n => format!(
+                "The renewals of {} have met it so far; all keep their state and their tokens.",
+                words::count(n, "connection")
+            ),
         };
         format!(
             "No customer was touched: nothing lapsed and no owner was mailed. {met} While it lasts, tokens at {} are not \
@@ -92,7 +125,7 @@ impl OperatorFault<'_> {
         if let Some(code) = self.code {
             facts.push(("Provider’s code", words::name(code)));
         }
-        facts.push(("Connections that met it", words::number(self.connections_touched)));
+        facts.push(("Renewals that met it", words::number(self.connections_touched)));
         if let Some(id) = self.correlation_id {
             facts.push(("Provider’s reference", words::name(id)));
         }

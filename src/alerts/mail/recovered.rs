@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Rendered,
+    OwnersPage, Rendered,
     letter::{Letter, Section, Tone, owners_footer},
 };
 use crate::{provider::Provider, words};
@@ -27,10 +27,14 @@ pub struct Recovered<'a> {
     pub posted_orders: u64,
     /// Orders that still wait.
     pub waiting_orders: u64,
+    /// HubSpot was read since, so that what came in meanwhile is among the orders above.
+    pub is_read: bool,
+    /// The account's other provider, while that one is not connected.
+    pub missing: Option<Provider>,
     /// Where the owner can ask for help.
     pub support_contact: Option<&'a str>,
-    /// Opens the owner's own page.
-    pub page_url: &'a str,
+    /// The owner's own page.
+    pub page: OwnersPage<'a>,
 }
 
 impl Recovered<'_> {
@@ -67,15 +71,22 @@ impl Recovered<'_> {
             ],
             footer,
         }
-        .render_with(self.page_url)
+        .render_with(self.page)
     }
 
     fn flowing(&self) -> String {
+        if let Some(missing) = self.missing {
+            return self.half(missing);
+        }
         let waiting = match self.waiting_orders {
             1 => "1 more is on its way".to_owned(),
             n => format!("{} more are on their way, oldest first", words::number(n)),
         };
         match (self.provider, self.posted_orders, self.waiting_orders) {
+            (Provider::Hubspot, 0, 0) if self.is_read => {
+                "We have looked through everything since it stopped: no order waits, and new ones flow as usual."
+                    .to_owned()
+            }
             (Provider::Hubspot, 0, 0) => {
                 "We are fetching every order that came in meanwhile; none was lost.".to_owned()
             }
@@ -96,5 +107,15 @@ impl Recovered<'_> {
                 words::capitalised(&words::count(posted, "order"))
             ),
         }
+    }
+
+    /// What holds while the account's other provider is not connected.
+    fn half(&self, missing: Provider) -> String {
+        let waiting = match self.waiting_orders {
+            0 => "none waits here now".to_owned(),
+            1 => "1 order waits here".to_owned(),
+            n => format!("{} wait here", words::count(n, "order")),
+        };
+        format!("Orders flow as soon as {} is connected as well; {waiting}, and none is lost.", missing.title())
     }
 }

@@ -6,19 +6,19 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Rendered,
-    letter::{Button, Letter, Section, Tone, owners_footer},
+    OwnersPage, Rendered,
+    letter::{AFTER_THAT, Button, Letter, Section, Tone, owners_footer},
 };
 use crate::{provider::Provider, words};
 
-/// How often somebody has been told before.
+/// Which of three times to warn has come. Whoever is late at the first ones is warned for the first time at a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// Never.
+    /// The first.
     First,
-    /// Once.
+    /// The one in the middle.
     Reminder,
-    /// It is the last time.
+    /// The last.
     Last,
 }
 
@@ -33,8 +33,10 @@ pub struct RunningOut<'a> {
     pub provider: Provider,
     /// The company or portal, as the provider names it.
     pub company: &'a str,
-    /// How often it was said.
+    /// Which of the mails it is.
     pub call: Call,
+    /// No earlier one was sent.
+    pub is_first: bool,
     /// When the permission ends.
     pub ends_at: DateTime<Utc>,
     /// How long that is from now.
@@ -45,8 +47,8 @@ pub struct RunningOut<'a> {
     pub link_expires_at: DateTime<Utc>,
     /// Where the owner can ask for help.
     pub support_contact: Option<&'a str>,
-    /// Opens the owner's own page.
-    pub page_url: &'a str,
+    /// The owner's own page.
+    pub page: OwnersPage<'a>,
 }
 
 impl RunningOut<'_> {
@@ -55,9 +57,12 @@ impl RunningOut<'_> {
         let (title, account, company) = (self.provider.title(), words::name(self.account), words::name(self.company));
         let left = days(self.left);
         let end = words::instant(self.ends_at);
+        let first = format!("{} left: renew the {title} permission for {company}", at_the_start(self.left));
         let subject = match self.call {
-            Call::First => format!("{} left: renew the {title} permission for {company}", at_the_start(self.left)),
-            Call::Reminder => format!("Reminder: {left} left to renew the {title} permission for {company}"),
+            call if self.is_first || call == Call::First => first,
+            Call::First | Call::Reminder => {
+                format!("Reminder: {left} left to renew the {title} permission for {company}")
+            }
             Call::Last => format!("Last call: {left} left to renew the {title} permission for {company}"),
         };
         Letter {
@@ -85,13 +90,17 @@ impl RunningOut<'_> {
             ],
             footer: owners_footer(self.account, self.support_contact),
         }
-        .render_with(self.page_url)
+        .render_with(self.page)
     }
 
     fn so_far(&self) -> &'static str {
         match self.call {
             Call::First => "Nothing is broken, and there is time; but it needs you once before then.",
+            Call::Reminder if self.is_first => "Nothing is broken, but it needs you once before then.",
             Call::Reminder => "Nothing is broken, but it still waits for you.",
+            Call::Last if self.is_first => {
+                "Nothing is broken yet, but it needs you once before then. We do not write again before that day."
+            }
             Call::Last => "Nothing is broken yet. This is our last mail before that day.",
         }
     }
@@ -139,16 +148,11 @@ impl RunningOut<'_> {
 
     fn button(&self) -> Button {
         let title = self.provider.title();
-        let after = match (self.support_contact, self.call) {
-            (Some(contact), _) => format!("After that, ask {} for a new one.", words::name(contact)),
-            (None, Call::Last) => "After that, use the link in our newest mail.".to_owned(),
-            (None, _) => "After that, use the link in our next mail.".to_owned(),
-        };
         Button {
             label: format!("Reconnect {title} now"),
             url: self.reconnect_url.to_owned(),
             note: format!(
-                "The link works until {} and needs no password of ours: you sign in at {title} itself. {after}",
+                "The link works until {} and needs no password of ours: you sign in at {title} itself. {AFTER_THAT}",
                 words::instant(self.link_expires_at)
             ),
         }
@@ -161,6 +165,7 @@ impl RunningOut<'_> {
         };
         let again = match self.call {
             Call::First => " As long as you have not, we remind you 30 and 7 days before the end.",
+            Call::Reminder if self.is_first => " As long as you have not, we remind you 7 days before the end.",
             Call::Reminder => " As long as you have not, we remind you once more, 7 days before the end.",
             Call::Last => "",
         };

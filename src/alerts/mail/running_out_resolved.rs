@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Rendered,
+    OwnersPage, Rendered,
     letter::{Letter, Section, Tone, owners_footer},
 };
 use crate::{provider::Provider, words};
@@ -25,8 +25,8 @@ pub struct RunningOutResolved<'a> {
     pub ends_at: Option<DateTime<Utc>>,
     /// Where the owner can ask for help.
     pub support_contact: Option<&'a str>,
-    /// Opens the owner's own page.
-    pub page_url: &'a str,
+    /// The owner's own page.
+    pub page: OwnersPage<'a>,
 }
 
 impl RunningOutResolved<'_> {
@@ -61,6 +61,6 @@ impl RunningOutResolved<'_> {
             facts,
             footer,
         }
-        .render_with(self.page_url)
+        .render_with(self.page)
     }
 }

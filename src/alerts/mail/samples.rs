@@ -46,6 +46,11 @@ const CAUSES: [Cause; 8] = [
 
 /// An owner's page.
 const PAGE_URL: &str = "https://lamplighter.example/owner/b2Y.N2Q5ZjYwMTItNGQ0.Kj9";
+
+fn page() -> OwnersPage<'static> {
+    OwnersPage { url: PAGE_URL, works_until: at("2026-12-05T22:33:00Z") }
+}
+
 const LINK: &str =
     "https://lamplighter.example.com/reconnect/AZq8V2lkLm9yZy1hLXNpZ25lZC10b2tlbi10aGF0LWlzLWxvbmc.9f3c1d";
 
@@ -69,7 +74,7 @@ fn lapsed(provider: Provider, cause: Cause) -> Lapsed<'static> {
         waiting_orders: 12,
         last_good_at: Some(at("2026-11-21T21:30:00Z")),
         support_contact: Some("support@operator.example"),
-        page_url: PAGE_URL,
+        page: page(),
         correlation_id: Some("1-628f0be4-3c9d5a"),
         reminder: None,
     }
@@ -90,20 +95,22 @@ fn recovered() -> Recovered<'static> {
         lapsed_at: at("2026-11-21T22:30:00Z"),
         posted_orders: 12,
         waiting_orders: 0,
+        is_read: true,
+        missing: None,
         support_contact: Some("support@operator.example"),
-        page_url: PAGE_URL,
+        page: page(),
     }
 }
 
 fn operator_fault() -> OperatorFault<'static> {
     OperatorFault {
         provider: Provider::Quickbooks,
-        rule: "invalid_client",
+        rule: "client_refused",
         code: Some("invalid_client"),
-        message: "Intuit does not accept our client id or secret",
+        message: "the token endpoint of QuickBooks does not accept our client id and secret; check both in \
+                  providers.quickbooks, and that they belong to the configured environment",
         first_seen_at: at("2026-11-21T22:30:00Z"),
         connections_touched: 3,
-        remedy: "Compare quickbooks.client_id and quickbooks.client_secret with the production keys of the app.",
         correlation_id: Some("1-628f0be4-3c9d5a"),
     }
 }
@@ -111,7 +118,7 @@ fn operator_fault() -> OperatorFault<'static> {
 fn operator_fault_resolved() -> OperatorFaultResolved<'static> {
     OperatorFaultResolved {
         provider: Provider::Quickbooks,
-        rule: "invalid_client",
+        rule: "client_refused",
         first_seen_at: at("2026-11-21T22:30:00Z"),
         resolved_at: at("2026-11-21T23:10:00Z"),
     }
@@ -194,6 +201,14 @@ pub fn all() -> Result<Vec<Sample>, askama::Error> {
     }
     mails.extend(incidents::all()?);
     mails.extend(webhook::all()?);
+    let fresh = FreshLink {
+        account: "Harbor Books",
+        owner_name: "Mara Lindqvist",
+        asked_at: at("2026-11-28T22:31:00Z"),
+        support_contact: Some("support@operator.example"),
+        page: page(),
+    };
+    mails.push(Sample::owner("fresh_link", fresh.render()?));
     let trial = Trial { host: "lamp-1", server: "smtp.operator.example:587", asked_at: at("2026-11-21T22:30:00Z") };
     mails.push(Sample::operator("test", trial.render()?));
     Ok(mails)

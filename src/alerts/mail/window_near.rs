@@ -29,8 +29,10 @@ pub enum Reason {
 pub struct WindowNear<'a> {
     /// With whom.
     pub provider: Provider,
-    /// How often it was said.
+    /// Which of the mails it is.
     pub call: Call,
+    /// No earlier one was sent.
+    pub is_first: bool,
     /// How many connections.
     pub connections: u64,
     /// When the first of them is lost.
@@ -52,8 +54,9 @@ impl WindowNear<'_> {
         let (over, many) = (self.left <= TimeDelta::zero(), words::count(self.connections, "connection"));
         let (are, them) = if self.connections == 1 { ("is", "it") } else { ("are", "them") };
         let left = match (self.call, over) {
-            (Call::First, _) => format!("{} left", at_the_start(self.left)),
-            (Call::Reminder, _) => format!("Reminder: {} left", days(self.left)),
+            (_, true) if self.is_first => "Time is up".to_owned(),
+            (call, _) if self.is_first || call == Call::First => format!("{} left", at_the_start(self.left)),
+            (Call::First | Call::Reminder, _) => format!("Reminder: {} left", days(self.left)),
             (Call::Last, false) => format!("Last call: {} left", days(self.left)),
             (Call::Last, true) => "Last call: time is up".to_owned(),
         };
@@ -128,7 +131,7 @@ impl WindowNear<'_> {
                 self.provider
             ),
             Reason::SetAside => {
-                "Put the vault key that each token’s own mail names back into vault.keys_file, and restart the daemon."
+                "Put the vault key that each token’s own mail names back into vault.keys_file. A restart is not needed."
                     .to_owned()
             }
             Reason::Outage | Reason::Failing => format!(
@@ -151,6 +154,7 @@ impl WindowNear<'_> {
     fn next(&self) -> String {
         let again = match self.call {
             Call::First => " We remind you 30 and 7 days before the first window ends.",
+            Call::Reminder if self.is_first => " We remind you 7 days before the first window ends.",
             Call::Reminder => " We remind you once more, 7 days before the first window ends.",
             Call::Last => "",
         };

@@ -7,7 +7,10 @@ use sqlx::PgConnection;
 use super::Told;
 use crate::{
     alerts::{
-        mail::{OrdersForOwner, OrdersForOwnerResolved, OrdersParked, OrdersParkedResolved, ParkedOrder},
+        mail::{
+            OrdersForOwner, OrdersForOwnerResolved, OrdersParked, OrdersParkedResolved, OwnersPage, ParkedOrder,
+            owners_remedy,
+        },
         watch::OWNERS_CODES,
     },
     config,
@@ -57,8 +60,8 @@ pub(super) async fn to_owner(
     let Some(connection) = connections::get(conn, connection_id).await? else { return missing() };
     let account = accounts::of_connection(conn, connection_id).await?;
     let support_contact = config.support_contact.as_deref();
-    let page = links.make_owners(account.id, now).0;
-    let page_url = page.as_str();
+    let (page, page_link) = links.make_owners(account.id, now);
+    let page = OwnersPage { url: page.as_str(), works_until: page_link.expires_at };
     let rendered = if step == Step::Resolved {
         OrdersForOwnerResolved {
             account: &account.name,
@@ -66,7 +69,7 @@ pub(super) async fn to_owner(
             since: alert.opened_at,
             until: alert.resolved_at.unwrap_or(now),
             support_contact,
-            page_url,
+            page,
         }
         .render()
     } else {
@@ -75,21 +78,34 @@ pub(super) async fn to_owner(
             return Ok(Ok(None));
         }
         digests::note(conn, alert.id, heap.newest).await?;
+        let new = digests::refused_after(conn, connection_id, OWNERS_CODES, told_before(alert)).await?.unsigned_abs();
+        if new == 0 {
+            return Ok(Ok(None));
+        }
+        let mut for_owner = described(&parked);
+        for order in &mut for_owner {
+            order.remedy = owners_remedy(order.code);
+        }
         OrdersForOwner {
             account: &account.name,
             owner_name: &account.owner_name,
             company: &connection.company_name,
-            orders: &described(&parked),
+            orders: &for_owner,
             total: heap.count.unsigned_abs(),
             since: alert.opened_at,
-            is_again: step != Step::Opened,
+            new: Some(new).filter(|_| step != Step::Opened),
             support_contact,
-            page_url,
+            page,
         }
         .render()
     };
     let recipient_name = Some(account.owner_name).filter(|name| !name.trim().is_empty());
     Ok(rendered.map(|rendered| Some(Told { rendered, recipient_name })).map_err(|error| error.to_string()))
+}
+
+/// How far the mails before this one told.
+fn told_before(alert: &Alert) -> i64 {
+    alert.detail["told_before"].as_i64().unwrap_or(0)
 }
 
 fn described(parked: &[Parked]) -> Vec<ParkedOrder<'_>> {

@@ -6,7 +6,9 @@ use sqlx::PgConnection;
 
 use super::Told;
 use crate::{
-    alerts::mail::{Call, Reason, Rendered, RunningOut, RunningOutResolved, WindowNear, WindowNearResolved},
+    alerts::mail::{
+        Call, OwnersPage, Reason, Rendered, RunningOut, RunningOutResolved, WindowNear, WindowNearResolved,
+    },
     config,
     keeper::warnings,
     links::ReconnectLinks,
@@ -24,11 +26,11 @@ use crate::{
 
 type Tale = Result<Result<Option<Told>, String>, store::Error>;
 
-/// The hard cap of a connection, to its owner.
+/// The hard cap of a connection, to its owner. `told` is whether an earlier mail of the warning was sent.
 pub(super) async fn to_owner(
     conn: &mut PgConnection,
     alert: &Alert,
-    step: Step,
+    (step, told): (Step, bool),
     links: &ReconnectLinks,
     config: &config::Alerts,
     now: DateTime<Utc>,
@@ -38,8 +40,8 @@ pub(super) async fn to_owner(
     let Some(connection) = connections::get(conn, connection_id).await? else { return missing() };
     let account = accounts::of_connection(conn, connection_id).await?;
     let support_contact = config.support_contact.as_deref();
-    let page = links.make_owners(account.id, now).0;
-    let page_url = page.as_str();
+    let (page, page_link) = links.make_owners(account.id, now);
+    let page = OwnersPage { url: page.as_str(), works_until: page_link.expires_at };
     let rendered = match call(step) {
         Some(call) => {
             let works = matches!(connection.status, Status::Connected | Status::Failing);
@@ -53,12 +55,13 @@ pub(super) async fn to_owner(
                 provider: connection.provider,
                 company: &connection.company_name,
                 call,
+                is_first: !told,
                 ends_at,
                 left: ends_at - now,
                 reconnect_url: url.as_str(),
                 link_expires_at: link.expires_at,
                 support_contact,
-                page_url,
+                page,
             }
             .render()
         }
@@ -70,7 +73,7 @@ pub(super) async fn to_owner(
             renewed_at: alert.resolved_at.unwrap_or(now),
             ends_at: serde_json::from_value(alert.detail["new_end"].clone()).unwrap_or(None),
             support_contact,
-            page_url,
+            page,
         }
         .render(),
     };
@@ -79,10 +82,15 @@ pub(super) async fn to_owner(
 }
 
 /// The refresh windows of a provider, to the operator.
-pub(super) async fn to_operator(conn: &mut PgConnection, alert: &Alert, step: Step, now: DateTime<Utc>) -> Tale {
+pub(super) async fn to_operator(
+    conn: &mut PgConnection,
+    alert: &Alert,
+    (step, told): (Step, bool),
+    now: DateTime<Utc>,
+) -> Tale {
     let provider = alert.provider.unwrap_or(Provider::Quickbooks);
     let rendered = match call(step) {
-        Some(call) => match windows_now(conn, provider, call, now).await? {
+        Some(call) => match windows_now(conn, provider, (call, !told), now).await? {
             Some(rendered) => rendered,
             None => return Ok(Ok(None)),
         },
@@ -99,7 +107,7 @@ pub(super) async fn to_operator(conn: &mut PgConnection, alert: &Alert, step: St
 async fn windows_now(
     conn: &mut PgConnection,
     provider: Provider,
-    call: Call,
+    (call, is_first): (Call, bool),
     now: DateTime<Utc>,
 ) -> Result<Option<Result<Rendered, askama::Error>>, store::Error> {
     let at_risk = windows::at_risk(conn, warnings::window_bounds(now)).await?;
@@ -119,7 +127,7 @@ async fn windows_now(
     let with_reason = main.map_or(0, |group| group.connections.unsigned_abs());
     let evidence = main.and_then(|group| group.code.as_deref().or(group.rule.as_deref()));
     let left: TimeDelta = earliest - now;
-    let mail = WindowNear { provider, call, connections, earliest, left, reason, with_reason, evidence };
+    let mail = WindowNear { provider, call, is_first, connections, earliest, left, reason, with_reason, evidence };
     Ok(Some(mail.render()))
 }
 

@@ -23,6 +23,8 @@ pub struct MessagePage {
     pub steps: Vec<String>,
     /// The one thing to press: label and address.
     pub action: Option<(String, String)>,
+    /// A form of one button, for what must not happen to whoever only looks ahead: label and address.
+    pub form: Option<(String, String)>,
     /// What to name when asking for help.
     pub reference: Option<String>,
 }
@@ -37,6 +39,7 @@ impl MessagePage {
             paragraphs: Vec::new(),
             steps: Vec::new(),
             action: None,
+            form: None,
             reference: None,
         }
     }
@@ -67,6 +70,12 @@ impl MessagePage {
 
     pub(super) fn offers(mut self, label: impl Into<String>, url: Option<&str>) -> Self {
         self.action = url.map(|url| (label.into(), url.to_owned()));
+        self
+    }
+
+    /// The page where a person may ask for a mail with a fresh link, below `/connect/` or `/owner/`.
+    pub(super) fn mails_link(mut self, link: Option<&str>) -> Self {
+        self.form = link.map(|link| ("Mail me a fresh link".to_owned(), format!("{link}/fresh-link")));
         self
     }
 

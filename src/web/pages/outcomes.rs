@@ -109,16 +109,22 @@ impl MessagePage {
     pub fn wrong_company(provider: Provider, expected: &str, got: &str, restart_url: Option<&str>) -> Self {
         let title = provider.title();
         let (expected, got) = (words::name(expected), words::name(got));
-        let other = "If you want to connect the other one as well, ask for a link of its own.";
         Self::new(Tone::Bad, "Another company", format!("That was another {title} company"))
             .says(format!(
                 "You chose “{got}”, but this link repairs “{expected}”. So that no order ends up in the wrong books, we kept \
                  neither the choice nor its permission, and nothing was changed."
             ))
-            .asks(format!("Start again and choose “{expected}” at {title}."))
-            .asks(format!("If “{expected}” is not offered, sign in there as somebody who may manage it."))
-            .asks(other)
+            .asks(format!(
+                "To repair “{expected}”, start again and choose it at {title}. If it is not offered, sign in there as \
+                 somebody who may manage it."
+            ))
+            .asks(format!(
+                "To connect “{got}” instead, open your page, press Disconnect at “{expected}” there, and then connect \
+                 “{got}”. What waits goes on waiting meanwhile; none is lost."
+            ))
+            .asks("Our mails to you end with the link to your page. If you have none at hand, we mail you a fresh one.")
             .offers("Start again", restart_url)
+            .mails_link(restart_url)
     }
 
     /// The company is already connected for another account.

@@ -5,12 +5,24 @@ use super::{MessagePage, Tone};
 use crate::provider::Provider;
 
 impl MessagePage {
-    /// A reconnect link that was good once.
-    pub fn link_expired() -> Self {
+    /// A link that was good once, below `/connect/` or `/owner/`.
+    pub fn link_expired(link: &str) -> Self {
         Self::new(Tone::Warn, "Link has run out", "This link has run out")
-            .says("Reconnect links are good for some days only, and this one is older. Nothing is wrong with your account.")
-            .asks("Look for a newer mail from us: it carries a newer link.")
-            .asks("If there is none, ask the people who run this integration for a new link.")
+            .says("Our links are good for some days only, and this one is older. Nothing is wrong with your account.")
+            .asks("Press the button below: we mail a fresh link to the address that we have for your account.")
+            .asks("If nothing arrives, that address may be an old one: ask the people who run this integration.")
+            .mails_link(Some(link))
+    }
+
+    /// Somebody asked for a fresh link. Says the same whatever became of it, so that nobody learns anything by asking.
+    pub fn link_asked_for() -> Self {
+        Self::new(Tone::Quiet, "Look into your mail", "Look into your mail")
+            .says(
+                "If the link was one of ours, a fresh one is on its way to the address that we have for that account, and to \
+                 no other. We send one an hour at most.",
+            )
+            .asks("Wait some minutes, and look into the folder for junk too.")
+            .asks("If nothing arrives, that address may be an old one: ask the people who run this integration.")
     }
 
     /// A reconnect link that we never issued, or that was cut short on its way.
@@ -38,7 +50,8 @@ impl MessagePage {
             ))
             .asks("If you came from a mail, tell the people who run this integration.")
             .asks(format!(
-                "If you run it: set {provider}.client_id and {provider}.client_secret, then run lamplighter doctor."
+                "If you run it: set providers.{provider}.client_id and providers.{provider}.client_secret, restart the \
+                 daemon, then run lamplighter doctor."
             ))
     }
 

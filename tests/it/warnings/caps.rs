@@ -111,7 +111,10 @@ async fn whoever_starts_late_is_sent_one_mail_and_not_three() {
         turn(&app.app).await;
     }
     let mails = app.mails(1).await;
-    assert_eq!(mails[0].subject, "Reminder: 20 days left to renew the QuickBooks permission for Harbor Books");
+    assert_eq!(
+        mails[0].subject, "20 days left: renew the QuickBooks permission for Harbor Books",
+        "nothing came before it"
+    );
     days(&app, 12).await;
     app.mails(1).await;
     days(&app, 2).await;

@@ -57,7 +57,10 @@ impl Case<'_> {
             effort: ONE_LINK,
             happened: vec![
                 format!("{title} has withdrawn the permission that you gave us for “{company}”. {usual}"),
-                "If it was done on purpose, there is nothing to do.".to_owned(),
+                format!(
+                    "If it was done on purpose, press Disconnect at “{company}” on your page, and we stop writing. Your page \
+                     has a link at the end of this mail."
+                ),
             ],
             steps: vec![self.press(), self.choose_and_agree()],
         }
@@ -216,7 +219,8 @@ impl Case<'_> {
                 ),
                 format!("Once it is back, press “Reconnect {title}” below, sign in and choose “{company}”."),
                 format!(
-                    "If you use another {title} {thing} now, leave the link below alone: it repairs only “{company}”. Ask us to connect the new one instead."
+                    "If you use another {title} {thing} now, press Disconnect at “{company}” on your page, and connect the new \
+                     one there. The button below repairs only “{company}”."
                 ),
             ],
         }

@@ -23,17 +23,22 @@ pub(super) fn orders_parked(is_again: bool) -> OrdersParked<'static> {
     OrdersParked { orders: &ORDERS, total: 7, since: at("2026-11-21T22:30:00Z"), is_again }
 }
 
-pub(super) fn orders_for_owner(is_again: bool) -> OrdersForOwner<'static> {
+/// The same in words for their owner.
+pub(super) fn owners_orders() -> [ParkedOrder<'static>; 2] {
+    ORDERS.map(|order| ParkedOrder { remedy: owners_remedy(order.code), ..order })
+}
+
+pub(super) fn orders_for_owner<'a>(orders: &'a [ParkedOrder<'a>], new: Option<u64>) -> OrdersForOwner<'a> {
     OrdersForOwner {
         account: "Harbor Books",
         owner_name: "Mara Lindqvist",
         company: "Harbor Books LLC",
-        orders: &ORDERS,
+        orders,
         total: 2,
         since: at("2026-11-21T22:30:00Z"),
-        is_again,
+        new,
         support_contact: Some("support@operator.example"),
-        page_url: PAGE_URL,
+        page: page(),
     }
 }
 
@@ -44,7 +49,7 @@ pub(super) fn orders_for_owner_resolved() -> OrdersForOwnerResolved<'static> {
         since: at("2026-11-21T22:30:00Z"),
         until: at("2026-11-22T08:05:00Z"),
         support_contact: Some("support@operator.example"),
-        page_url: PAGE_URL,
+        page: page(),
     }
 }
 
@@ -80,8 +85,8 @@ pub(super) fn all() -> Result<Vec<Sample>, askama::Error> {
         Sample::operator("orders_parked", orders_parked(false).render()?),
         Sample::operator("orders_parked_again", orders_parked(true).render()?),
         Sample::operator("orders_parked_resolved", resolved.render()?),
-        Sample::owner("orders_for_owner", orders_for_owner(false).render()?),
-        Sample::owner("orders_for_owner_again", orders_for_owner(true).render()?),
+        Sample::owner("orders_for_owner", orders_for_owner(&owners_orders(), None).render()?),
+        Sample::owner("orders_for_owner_again", orders_for_owner(&owners_orders(), Some(1)).render()?),
         Sample::owner("orders_for_owner_resolved", orders_for_owner_resolved().render()?),
     ])
 }

@@ -58,6 +58,8 @@ fn subjects_tell_mails_apart() {
     60 days left: renew the HubSpot permission for harborbooks.example
     Reminder: 30 days left to renew the HubSpot permission for harborbooks.example
     Last call: 7 days left to renew the HubSpot permission for harborbooks.example
+    20 days left: renew the QuickBooks permission for Harbor Books LLC
+    5 days left: renew the QuickBooks permission for Harbor Books LLC
     All clear: the QuickBooks permission for Harbor Books LLC is renewed
     60 days left, and 37 connections at QuickBooks are not being renewed
     Reminder: 30 days left, and 37 connections at QuickBooks are not being renewed
@@ -75,7 +77,7 @@ fn subjects_tell_mails_apart() {
     Lamplighter: 7 orders are parked now, new ones among them
     Lamplighter: no order is parked any more
     Action needed: 2 orders of Harbor Books wait for a change in QuickBooks
-    Reminder: 2 orders of Harbor Books wait for a change in QuickBooks now
+    Action needed: 2 orders of Harbor Books wait for a change in QuickBooks, 1 of them new
     All clear: no order of Harbor Books waits for a change in QuickBooks
     Lamplighter: the spool on lamp-1 cannot be written
     Lamplighter: the spool on lamp-1 holds what cannot be read
@@ -84,6 +86,7 @@ fn subjects_tell_mails_apart() {
     Lamplighter: erp.operator.example does not take its webhooks
     Lamplighter: erp.operator.example is gone and was switched off
     Lamplighter: erp.operator.example takes its webhooks again
+    Your fresh link for Harbor Books
     Lamplighter test mail from lamp-1
     ");
 }
@@ -126,7 +129,7 @@ fn names_cannot_add_tags_headers_or_paragraphs() {
         owner_name: hostile,
         company: hostile,
         support_contact: Some(hostile),
-        page_url: PAGE_URL,
+        page: page(),
         correlation_id: Some(hostile),
         ..lapsed(Provider::Quickbooks, Cause::Revoked)
     }
@@ -137,7 +140,7 @@ fn names_cannot_add_tags_headers_or_paragraphs() {
     assert!(mail.html.contains("&#60;script&#62;"), "{}", mail.html);
     assert!(!mail.subject.contains(['\r', '\n']), "{}", mail.subject);
     assert!(!mail.text.lines().any(|line| line.starts_with("Bcc:")), "{}", mail.text);
-    let fault = OperatorFault { message: hostile, rule: hostile, code: None, remedy: hostile, ..operator_fault() };
+    let fault = OperatorFault { message: hostile, rule: hostile, code: None, ..operator_fault() };
     let fault = fault.render().unwrap();
     assert!(!fault.html.contains("<script") && !fault.subject.contains('\n'));
     let outage = OutageOpened { evidence: hostile, ..outage_opened() }.render().unwrap();
@@ -190,14 +193,14 @@ fn counts_are_said_in_words_that_agree() {
 fn without_a_contact_nothing_is_left_open() {
     let mail = Lapsed {
         support_contact: None,
-        page_url: PAGE_URL,
+        page: page(),
         last_good_at: None,
         correlation_id: None,
         ..lapsed(Provider::Hubspot, Cause::ReplyLost)
     };
     let text = mail.render().unwrap().text;
     let read = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(read.contains("use the link in our newest mail."), "{text}");
+    assert!(read.contains("After that it offers to mail you a fresh one."), "{text}");
     assert!(!text.contains("Questions?") && !text.contains("Last seen working"), "{text}");
 }
 

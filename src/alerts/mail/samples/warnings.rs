@@ -17,12 +17,13 @@ pub(super) fn running_out(provider: Provider, call: Call) -> RunningOut<'static>
             Provider::Hubspot => "harborbooks.example",
         },
         call,
+        is_first: call == Call::First,
         ends_at: at("2027-02-21T22:30:00Z"),
         left: left - TimeDelta::minutes(11),
         reconnect_url: LINK,
         link_expires_at: at("2026-12-30T22:41:00Z"),
         support_contact: Some("support@operator.example"),
-        page_url: PAGE_URL,
+        page: page(),
     }
 }
 
@@ -35,7 +36,7 @@ pub(super) fn running_out_resolved() -> RunningOutResolved<'static> {
         renewed_at: at("2026-12-28T08:05:00Z"),
         ends_at: Some(at("2031-12-27T08:05:00Z")),
         support_contact: Some("support@operator.example"),
-        page_url: PAGE_URL,
+        page: page(),
     }
 }
 
@@ -49,6 +50,7 @@ pub(super) fn window_near(call: Call, reason: Reason) -> WindowNear<'static> {
     WindowNear {
         provider: Provider::Quickbooks,
         call,
+        is_first: call == Call::First,
         connections: 37,
         earliest: running_out.ends_at,
         left: running_out.left,
@@ -74,6 +76,11 @@ pub(super) fn all() -> Result<Vec<Sample>, askama::Error> {
             let name = format!("running_out_{provider}_{call:?}").to_lowercase();
             mails.push(Sample::owner(name, running_out(provider, call).render()?));
         }
+    }
+    for (name, call, days) in [("late", Call::Reminder, 20), ("very_late", Call::Last, 5)] {
+        let late =
+            RunningOut { is_first: true, left: TimeDelta::days(days), ..running_out(Provider::Quickbooks, call) };
+        mails.push(Sample::owner(format!("running_out_first_told_{name}"), late.render()?));
     }
     mails.push(Sample::owner("running_out_resolved", running_out_resolved().render()?));
     let near = [(Call::First, Reason::OurFault), (Call::Reminder, Reason::SetAside), (Call::Last, Reason::Outage)];
