@@ -24,6 +24,12 @@ pub mod delivery;
 /// From a rendered mail to the message on the wire.
 pub mod envelope;
 
+/// A mail that was taken and came back.
+pub mod bounce;
+
+/// One mail over SMTP, stage by stage.
+mod post;
+
 /// One mail to try the way.
 pub mod trial;
 

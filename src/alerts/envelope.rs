@@ -1,16 +1,20 @@
 //! From a rendered mail to the message on the wire: headers and the two parts.
 //!
+//! A domain in any script goes out in its ASCII form (IDNA), which every server understands. What stands before the `@` in
+//! other letters has no such form: it goes as it is, and only a server that knows SMTPUTF8 takes it.
+//!
 //! Invariant: a mail's Message-ID is its id in the outbox, so a copy that was handed over just before a crash can be
 //! recognised by whoever receives it.
 
 use chrono::{DateTime, Utc};
 use lettre::{
-    Message,
+    Address, Message,
     message::{
         Mailbox, MultiPart,
         header::{Header, HeaderName, HeaderValue},
     },
 };
+use url::Host;
 use uuid::Uuid;
 
 use super::mail::Rendered;
@@ -55,10 +59,11 @@ impl Envelope<'_> {
     /// Why it cannot be built.
     pub fn message(self, rendered: Rendered) -> Result<Message, String> {
         let Rendered { subject, text, html } = rendered;
-        let domain = self.from.email.domain();
-        let mut builder = Message::builder().from(self.from.clone()).to(self.to);
+        let from = portable(self.from);
+        let domain = from.email.domain().to_owned();
+        let mut builder = Message::builder().from(from).to(portable(&self.to));
         if let Some(reply_to) = self.reply_to {
-            builder = builder.reply_to(reply_to.clone());
+            builder = builder.reply_to(portable(reply_to));
         }
         builder
             .subject(subject)
@@ -67,6 +72,28 @@ impl Envelope<'_> {
             .header(AutoSubmitted)
             .multipart(MultiPart::alternative_plain_html(text, html))
             .map_err(|error| error.to_string())
+    }
+}
+
+/// The mailbox with its domain in ASCII.
+fn portable(mailbox: &Mailbox) -> Mailbox {
+    Mailbox::new(mailbox.name.clone(), ascii_domain(&mailbox.email).unwrap_or_else(|| mailbox.email.clone()))
+}
+
+/// The address with its domain in ASCII, where that is another one.
+fn ascii_domain(address: &Address) -> Option<Address> {
+    match Host::parse(address.domain()) {
+        Ok(Host::Domain(domain)) if !address.domain().is_ascii() => Address::new(address.user(), domain).ok(),
+        _ => None,
+    }
+}
+
+/// A server's words without the recipient's address, in either of its forms.
+pub(super) fn masked(said: &str, recipient: &str) -> String {
+    let said = said.replace(recipient, "the recipient");
+    match recipient.parse().ok().and_then(|address| ascii_domain(&address)) {
+        Some(form) => said.replace(form.as_ref() as &str, "the recipient"),
+        None => said,
     }
 }
 
@@ -102,12 +129,26 @@ mod tests {
     }
 
     #[test]
-    fn names_in_any_script_are_encoded_and_addresses_in_any_script_are_kept() {
+    fn names_in_any_script_are_encoded_and_of_addresses_only_the_domain() {
         let name = Some("Zoë Łukasiewicz, Øre".to_owned());
         let mail = sent(Mailbox::new(name, "zoë@büro.example".parse().unwrap()), None);
         assert!(mail.contains("Subject: =?utf-8?b?"), "{mail}");
         assert!(mail.contains("To: =?utf-8?b?"), "{mail}");
-        assert!(mail.contains("@"), "{mail}");
+        assert!(mail.contains("<zoë@xn--bro-hoa.example>"), "{mail}");
         assert!(!mail.contains("Reply-To"), "{mail}");
+        let reply_to = "hilfe@büro.example".parse().unwrap();
+        let mail = sent("ada@büro.example".parse().unwrap(), Some(&reply_to));
+        assert!(mail.is_ascii(), "any server takes it: {mail}");
+        assert!(
+            mail.contains("To: ada@xn--bro-hoa.example") && mail.contains("Reply-To: hilfe@xn--bro-hoa."),
+            "{mail}"
+        );
+    }
+
+    #[test]
+    fn no_form_of_an_address_is_left_in_a_servers_words() {
+        let said = "550 <zoë@xn--bro-hoa.example> (zoë@büro.example) is nobody";
+        assert_eq!(masked(said, "zoë@büro.example"), "550 <the recipient> (the recipient) is nobody");
+        assert_eq!(masked("550 ada@x.example", "ada@x.example"), "550 the recipient");
     }
 }

@@ -1,37 +1,50 @@
 //! From the outbox to the SMTP server. A server that is away or refuses loses nothing: the mail stays and is tried again
 //! with growing pauses. A mail's Message-ID is fixed when it is queued, so a copy that was handed over just before a crash
 //! can be recognised by whoever receives it.
+//!
+//! Invariant: a mail that was probably taken, because its content was sent and no answer came, is sent again a few times at
+//! most, with long pauses; and no mail is sent on a lease that another daemon has taken over.
 
 use std::{sync::Arc, time::Duration};
 
-use lettre::{
-    AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor, message::Mailbox,
-    transport::smtp::authentication::Credentials,
-};
-use secrecy::ExposeSecret as _;
+use chrono::{DateTime, TimeDelta, Utc};
+use lettre::message::Mailbox;
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, error, field::Empty, info, info_span, warn};
 
 use super::{
-    delivery,
-    envelope::Envelope,
+    bounce, delivery,
+    envelope::{self, Envelope},
+    post::{Failed, Post},
     storm,
     telling::{self, Tale, Told},
 };
 use crate::{
     clock::Clock,
-    config::{self, SmtpSecurity},
+    config,
     fence::Fence,
     links::ReconnectLinks,
     retry::{Backoff, later},
-    store::{self, alerts, mails},
+    store::{
+        self, alerts,
+        audit_log::Actor,
+        mails::{
+            self,
+            outcomes::{self, Returned},
+        },
+    },
     telemetry::Metrics,
 };
 
 const AT_ONCE: i64 = 10;
+
+/// How often a mail is sent whose taking is never confirmed.
+const UNANSWERED: i32 = 3;
+/// How long such a mail rests: whoever got it should not get it again soon.
+const UNANSWERED_PAUSE: TimeDelta = TimeDelta::hours(4);
 
 /// Sends what waits in the outbox. Cheap to clone.
 #[derive(Clone)]
@@ -40,7 +53,7 @@ pub struct Outbox {
     clock: Clock,
     alerts: config::Alerts,
     smtp: config::Smtp,
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    post: Post,
     links: ReconnectLinks,
     fence: Fence,
     daemon: Arc<str>,
@@ -80,28 +93,6 @@ pub struct Report {
     pub failed: u32,
 }
 
-/// Why a mail did not go out.
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error("the mail cannot be built: {0}")]
-    Build(String),
-    #[error("the SMTP server did not take it")]
-    Smtp(#[from] lettre::transport::smtp::Error),
-    #[error("the SMTP server said nothing within smtp.timeout")]
-    Silent,
-}
-
-impl Failed {
-    /// The word in spans.
-    fn as_str(&self) -> &'static str {
-        match self {
-            Self::Build(_) => "unbuildable",
-            Self::Smtp(_) => "refused",
-            Self::Silent => "silent",
-        }
-    }
-}
-
 impl Outbox {
     /// Puts it together; nothing is connected yet.
     ///
@@ -109,8 +100,8 @@ impl Outbox {
     /// When the TLS settings of the SMTP server cannot be made.
     pub fn new(parts: Parts) -> Result<Self, lettre::transport::smtp::Error> {
         let Parts { pool, clock, alerts, smtp, links, fence, daemon, metrics, stopping } = parts;
-        let transport = transport(&smtp)?;
-        Ok(Self { pool, clock, alerts, smtp, transport, links, fence, daemon, metrics, stopping, wake: Arc::default() })
+        let post = Post::new(&smtp)?;
+        Ok(Self { pool, clock, alerts, smtp, post, links, fence, daemon, metrics, stopping, wake: Arc::default() })
     }
 
     /// Sends every mail that is due.
@@ -125,8 +116,8 @@ impl Outbox {
             }
             let claims = {
                 let mut conn = self.pool.acquire().await?;
-                // Long enough for a slow server to take all of them, each within its deadline.
-                let lease = self.smtp.timeout * (AT_ONCE as u32 + 1);
+                // Of all of them, at a server that is not slow; each gets one of its own when its turn comes.
+                let lease = self.post.usual() * (AT_ONCE as u32 + 1);
                 // Mails that a copied database holds may have been sent from the original.
                 let fenced = self.fence.pass(&mut conn).await?.is_none();
                 let only = fenced.then_some(alerts::Kind::RestoreFence);
@@ -187,17 +178,30 @@ impl Outbox {
     /// # Errors
     /// What it says.
     pub async fn probe(&self) -> Result<(), String> {
-        match tokio::time::timeout(self.smtp.timeout, self.transport.test_connection()).await {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err("it does not answer to NOOP".to_owned()),
-            Ok(Err(error)) => Err(crate::telemetry::chain(&error)),
-            Err(_) => Err(Failed::Silent.to_string()),
-        }
+        self.post.probe().await.map_err(|failed| crate::telemetry::chain(&failed))
+    }
+
+    /// Notes that a mail came back, as `reason` says.
+    ///
+    /// # Errors
+    /// Database trouble.
+    pub async fn bounced(
+        &self,
+        conn: &mut PgConnection,
+        mail: Returned,
+        reason: &str,
+        actor: &Actor,
+        now: DateTime<Utc>,
+    ) -> Result<bounce::Outcome, store::Error> {
+        let outcome = bounce::note(conn, mail, reason, &self.alerts, actor, now).await?;
+        self.wake_if(matches!(outcome, bounce::Outcome::Noted(_)));
+        Ok(outcome)
     }
 
     fn span(&self, claim: &mails::Claim) -> Span {
+        let (host, port) = self.post.at();
         info_span!("mail.send", mail_id = %claim.id, alert_id = %claim.alert_id, attempt = claim.attempts,
-            host = self.smtp.host, port = self.smtp.port, outcome = Empty, error_type = Empty)
+            host, port, outcome = Empty, error_type = Empty)
     }
 
     /// Sends one mail: whether it went out, or nothing if it comes too late or too early to be of use.
@@ -205,6 +209,11 @@ impl Outbox {
         let now = self.clock.now();
         let told = {
             let mut conn = self.pool.acquire().await?;
+            // The mails before it may have taken long: by now it may be another daemon's.
+            if !mails::keep(&mut conn, claim, &self.daemon, self.lease()).await? {
+                Span::current().record("outcome", "taken_over");
+                return Ok(None);
+            }
             telling::tell(&mut conn, claim, &self.links, &self.alerts, now).await?
         };
         let sent = match told {
@@ -231,22 +240,39 @@ impl Outbox {
                 Ok(Some(true))
             }
             Err(failed) => {
-                let backoff = Backoff { min: self.alerts.retry_min, max: self.alerts.retry_max };
-                let attempts = u32::try_from(claim.attempts).unwrap_or(1);
-                let retry_at = later(self.clock.now(), backoff.pause(attempts, rand::random(), None));
-                // Servers quote the address they refuse; it belongs neither in a log nor in the table of errors.
-                let words = crate::telemetry::chain(&failed).replace(&claim.recipient, "the recipient");
-                let mut conn = self.pool.acquire().await?;
-                mails::retry(&mut conn, claim, &words, retry_at).await?;
-                let refused = matches!(&failed, Failed::Smtp(error) if delivery::refuses_recipient(error));
-                delivery::failed(&mut conn, claim, &self.alerts, refused, &words, self.clock.now()).await?;
                 self.metrics.count_mail("failed");
                 Span::current().record("outcome", "failed").record("error_type", failed.as_str());
-                warn!(mail_id = %claim.id, error = words, %retry_at, "mail not handed over, tried again: check [smtp] \
-                    with `lamplighter doctor`");
+                self.note_failed(claim, &failed).await?;
                 Ok(Some(false))
             }
         }
+    }
+
+    async fn note_failed(&self, claim: &mails::Claim, failed: &Failed) -> Result<(), store::Error> {
+        let now = self.clock.now();
+        // Servers quote the address they refuse; it belongs neither in a log nor in the table of errors.
+        let words = envelope::masked(&crate::telemetry::chain(failed), &claim.recipient);
+        let mut conn = self.pool.acquire().await?;
+        if let Failed::Unanswered(_) = failed {
+            let again = now + UNANSWERED_PAUSE;
+            if outcomes::unanswered(&mut conn, claim, &words, UNANSWERED, again, now).await? {
+                delivery::never_answered(&mut conn, UNANSWERED, &words, now).await?;
+                warn!(mail_id = %claim.id, error = words, "mail sent for the last time without an answer: it counts as \
+                    handed over");
+            } else {
+                warn!(mail_id = %claim.id, error = words, retry_at = %again, "mail sent, but nobody said that it was taken: \
+                    the server may be slow or the way to it cut");
+            }
+            return Ok(());
+        }
+        let backoff = Backoff { min: self.alerts.retry_min, max: self.alerts.retry_max };
+        let attempts = u32::try_from(claim.attempts).unwrap_or(1);
+        let retry_at = later(now, backoff.pause(attempts, rand::random(), None));
+        mails::retry(&mut conn, claim, &words, retry_at, now).await?;
+        delivery::failed(&mut conn, claim, &self.alerts, failed, &words, now).await?;
+        warn!(mail_id = %claim.id, error = words, %retry_at, "mail not handed over, tried again: check [smtp] with \
+            `lamplighter doctor`");
+        Ok(())
     }
 
     /// The server has taken the mail: that must not be forgotten because of one bad moment of the database.
@@ -266,8 +292,10 @@ impl Outbox {
     }
 
     async fn send(&self, claim: &mails::Claim, told: Told) -> Result<(), Failed> {
-        let address =
-            claim.recipient.parse().map_err(|error| Failed::Build(format!("the recipient's address: {error}")))?;
+        let address = claim
+            .recipient
+            .parse()
+            .map_err(|error: lettre::address::AddressError| Failed::Address(error.to_string()))?;
         let envelope = Envelope {
             from: &self.smtp.from,
             to: Mailbox::new(told.recipient_name, address),
@@ -276,29 +304,27 @@ impl Outbox {
             date: self.clock.now(),
         };
         let built = envelope.message(told.rendered).map_err(Failed::Build)?;
-        // The transport's own timeout ends with the connect; a server that then says nothing must not hold up the rest.
-        match tokio::time::timeout(self.smtp.timeout, self.transport.send(built)).await {
-            Ok(answer) => {
-                answer?;
-                Ok(())
+        let mut sending = std::pin::pin!(self.post.send(&built, &self.stopping));
+        loop {
+            tokio::select! {
+                sent = &mut sending => return sent.map(drop),
+                () = tokio::time::sleep(self.post.usual()) => self.hold(claim).await,
             }
-            Err(_) => Err(Failed::Silent),
         }
     }
-}
 
-/// The way to the configured server; nothing is connected yet.
-pub(super) fn transport(
-    smtp: &config::Smtp,
-) -> Result<AsyncSmtpTransport<Tokio1Executor>, lettre::transport::smtp::Error> {
-    let builder = match smtp.security {
-        SmtpSecurity::None => AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host),
-        SmtpSecurity::StartTls => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(&smtp.host)?,
-        SmtpSecurity::Tls => AsyncSmtpTransport::<Tokio1Executor>::relay(&smtp.host)?,
-    };
-    let mut builder = builder.port(smtp.port).timeout(Some(smtp.timeout));
-    if let (Some(username), Some(password)) = (&smtp.username, &smtp.password) {
-        builder = builder.credentials(Credentials::new(username.clone(), password.expose_secret().to_owned()));
+    /// Of one mail: short, so that what a dead daemon had begun is soon taken over, and made longer while it is being sent.
+    fn lease(&self) -> Duration {
+        self.post.usual() * 3
     }
-    Ok(builder.build())
+
+    /// Goes on owning a mail whose answer takes long. If the database is away, the next time may do.
+    async fn hold(&self, claim: &mails::Claim) {
+        if let Ok(mut conn) = self.pool.acquire().await
+            && let Err(error) = mails::keep(&mut conn, claim, &self.daemon, self.lease()).await
+        {
+            warn!(mail_id = %claim.id, error = crate::telemetry::chain(&error), "the lease on a mail that is being sent \
+                could not be made longer");
+        }
+    }
 }

@@ -1,13 +1,14 @@
 //! One mail through the configured server, at once and beside the outbox, for whoever sets a deployment up.
 
 use chrono::{DateTime, Utc};
-use lettre::{AsyncTransport as _, message::Mailbox, transport::smtp};
+use lettre::{message::Mailbox, transport::smtp};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
     envelope::Envelope,
     mail::{Rendered, Trial},
-    outbox,
+    post::{Failed, Post},
 };
 use crate::{config, telemetry};
 
@@ -45,21 +46,30 @@ async fn deliver(
     rendered: Rendered,
     now: DateTime<Utc>,
 ) -> Result<String, Undelivered> {
-    let transport = outbox::transport(smtp).map_err(|error| undelivered(&error, smtp))?;
+    let post = Post::new(smtp).map_err(|error| undelivered(&error, smtp))?;
     let reply_to = alerts.reply_to.as_ref();
     let envelope = Envelope { from: &smtp.from, to, reply_to, id: Uuid::now_v7(), date: now };
     let message = envelope.message(rendered).map_err(|error| defect(&error))?;
-    match tokio::time::timeout(smtp.timeout, transport.send(message)).await {
-        Ok(Ok(answer)) => {
+    match post.send(&message, &CancellationToken::new()).await {
+        Ok(answer) => {
             Ok(format!("{} {}", answer.code(), answer.message().collect::<Vec<_>>().join(" ")).trim().to_owned())
         }
-        Ok(Err(error)) => Err(undelivered(&error, smtp)),
-        Err(_) => Err(Undelivered {
+        Err(Failed::Refused(_, error)) => Err(undelivered(&error, smtp)),
+        Err(Failed::Silent) => Err(Undelivered {
             said: format!("{}:{} said nothing within smtp.timeout", smtp.host, smtp.port),
             remedy:
                 "check smtp.port and smtp.security: a server that waits for TLS is silent to those who do not begin it"
                     .to_owned(),
         }),
+        Err(failed @ Failed::Unanswered(_)) => Err(Undelivered {
+            said: telemetry::chain(&failed),
+            remedy: "look whether it arrived: the server may only be slow; if so, raise smtp.answer_timeout".to_owned(),
+        }),
+        Err(failed @ (Failed::NeedsUtf8(_) | Failed::Address(_))) => Err(Undelivered {
+            said: telemetry::chain(&failed),
+            remedy: "write an address of plain letters, or use an SMTP server that knows SMTPUTF8".to_owned(),
+        }),
+        Err(failed @ Failed::Build(_)) => Err(defect(&failed)),
     }
 }
 

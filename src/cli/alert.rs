@@ -1,5 +1,6 @@
 //! `lamplighter alert`: incidents, what people do about them, and the mails that tell of them.
 
+mod bounce;
 mod deed;
 mod list;
 mod preview;
@@ -58,6 +59,8 @@ pub(super) enum Command {
     },
     /// Let mails to owners go out that are held because very many connections lapsed at once
     Release(release::Options),
+    /// Read a delivery status notification (RFC 3464) from standard input, and tell the operator whom mail does not reach
+    Bounce(bounce::Options),
     /// Write every kind of mail to files, with invented contents, to be looked at
     Preview(preview::Options),
     /// Send one mail through the configured SMTP server and say what the server answered
@@ -73,6 +76,7 @@ impl Command {
             Self::Snooze { id, length, json } => deed::run(&config, &id, Deed::Snooze(length), json).await,
             Self::Resolve { id, json } => deed::run(&config, &id, Deed::Resolve, json).await,
             Self::Release(options) => options.run(&config).await,
+            Self::Bounce(options) => options.run(&config).await,
             Self::Preview(options) => options.run(&config),
             Self::Test(options) => options.run(config).await,
         }

@@ -25,8 +25,10 @@ pub struct Smtp {
     pub password: Option<SecretString>,
     /// Sender of every mail.
     pub from: Mailbox,
-    /// Deadline of one delivery.
+    /// Deadline of one delivery, but for the answer to the mail itself.
     pub timeout: Duration,
+    /// How long the server may take to say that it took a mail.
+    pub answer_timeout: Duration,
 }
 
 /// How a connection to the mail server is encrypted.
@@ -51,6 +53,7 @@ impl Smtp {
             password: section.secret("password"),
             from: section.mailbox("from"),
             timeout: section.duration("timeout", Duration::from_secs(1)..=Duration::from_mins(10)),
+            answer_timeout: section.duration("answer_timeout", Duration::from_secs(1)..=Duration::from_mins(60)),
         });
         section.both_or_none(("username", smtp.username.is_some()), ("password", smtp.password.is_some()));
         if smtp.security == SmtpSecurity::None && smtp.password.is_some() {

@@ -1,6 +1,6 @@
 //! The levers over HTTP, for people and scripts: one JSON object in, the present state out.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Json, extract,
@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{portal::NewOrder, portal::Shelf, state::World};
+use super::{portal::NewOrder, portal::Shelf, state::World, switches::span};
 use crate::provider::Provider;
 
 /// One thing to do; its name is the only key of the body.
@@ -36,6 +36,7 @@ enum Command {
     DepositDocument { realm: String, id: String },
     DeletePortal { hub_id: String },
     RefuseMail(Option<u16>),
+    DelayMail(#[serde(with = "span")] Duration),
     ForgetMails {},
 }
 
@@ -102,6 +103,10 @@ fn carry_out(world: &World, command: Command) -> Result<Value, String> {
             world.refuse_mail(code);
             true
         }
+        Command::DelayMail(delay) => {
+            world.delay_mail(delay);
+            true
+        }
         Command::ForgetMails {} => {
             world.forget_mails();
             true
@@ -146,6 +151,7 @@ pub(super) fn present(world: &World) -> Value {
             "portals": Map::from_iter(portals),
             "mails": state.mailbox.mails.len(),
             "refuse_mail": state.mailbox.refusal,
+            "delay_mail": humantime::format_duration(state.mailbox.delay).to_string(),
         })
     })
 }

@@ -1,6 +1,6 @@
 //! What a test or a person can do to the world, and what they can ask it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::NaiveDate;
 use rand::{SeedableRng as _, rngs::StdRng};
@@ -174,10 +174,25 @@ impl World {
 
     /// Mail to this address is refused for good, or taken again.
     pub fn refuse_recipient(&self, address: &str, refused: bool) {
-        self.change(|state| match refused {
-            true => state.mailbox.gone.insert(address.to_owned()),
-            false => state.mailbox.gone.remove(address),
+        self.refuse_recipient_with(address, refused.then_some(550));
+    }
+
+    /// Mail to this address is refused with this SMTP code (452, 550); `None` takes it again.
+    pub fn refuse_recipient_with(&self, address: &str, code: Option<u16>) {
+        self.change(|state| match code {
+            Some(code) => state.mailbox.gone.insert(address.to_owned(), code),
+            None => state.mailbox.gone.remove(address),
         });
+    }
+
+    /// Every mail is kept when it arrives, and that is said only after this time.
+    pub fn delay_mail(&self, delay: Duration) {
+        self.change(|state| state.mailbox.delay = delay);
+    }
+
+    /// Takes mail for addresses of plain letters only, as a server without SMTPUTF8 does.
+    pub fn only_ascii_mail(&self, only: bool) {
+        self.change(|state| state.mailbox.ascii_only = only);
     }
 
     /// Empties the mailbox.

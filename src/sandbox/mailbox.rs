@@ -1,6 +1,6 @@
 //! The mails that arrived, and whether more are taken.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use mail_parser::{MessageParser, PartType};
@@ -35,8 +35,12 @@ pub(super) struct Mailbox {
     pub(super) mails: Vec<Mail>,
     /// The SMTP code that every recipient is refused with.
     pub(super) refusal: Option<u16>,
-    /// Addresses that are refused for good.
-    pub(super) gone: BTreeSet<String>,
+    /// Addresses that are refused, each with the SMTP code.
+    pub(super) gone: BTreeMap<String, u16>,
+    /// How long it takes to say that a mail was kept.
+    pub(super) delay: Duration,
+    /// Whether addresses beyond ASCII are refused, as by a server without SMTPUTF8.
+    pub(super) ascii_only: bool,
     last_id: u64,
 }
 

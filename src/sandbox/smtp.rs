@@ -1,9 +1,10 @@
-//! The SMTP side of the mailbox: takes every mail from anyone, or refuses all of them when told to.
+//! The SMTP side of the mailbox: takes every mail from anyone, or refuses all of them when told to, or is slow to say that it
+//! took one.
 //!
 //! No TLS, and any password is right. What it must get right is the conversation: commands in their order, AUTH in both
 //! its forms, and the dots.
 
-use std::{io, slice::Iter, sync::Arc};
+use std::{io, slice::Iter, sync::Arc, time::Duration};
 
 use smtp_proto::{
     AUTH_LOGIN, AUTH_PLAIN, EXT_8BIT_MIME, EXT_AUTH, EXT_ENHANCED_STATUS_CODES, EXT_PIPELINING, EXT_SIZE,
@@ -58,6 +59,7 @@ async fn talk(world: &World, mut stream: TcpStream) -> io::Result<()> {
         while !bytes.as_slice().is_empty() && !session.over {
             session.step(&mut bytes);
         }
+        world.pause(std::mem::take(&mut session.delay)).await;
         stream.write_all(&std::mem::take(&mut session.replies)).await?;
     }
     Ok(())
@@ -77,6 +79,8 @@ struct Session<'a> {
     sender: Option<String>,
     recipients: Vec<String>,
     replies: Vec<u8>,
+    /// How long the replies are held back.
+    delay: Duration,
     over: bool,
 }
 
@@ -88,6 +92,7 @@ impl<'a> Session<'a> {
             sender: None,
             recipients: Vec::new(),
             replies: Vec::new(),
+            delay: Duration::ZERO,
             over: false,
         }
     }
@@ -145,17 +150,7 @@ impl<'a> Session<'a> {
             Request::Rcpt { .. } | Request::Data if self.sender.is_none() => {
                 self.say("503 5.5.1 MAIL first");
             }
-            Request::Rcpt { to } => match self.world.see(|state| state.mailbox.refusal) {
-                Some(code) if code < 500 => self.say(&format!("{code} 4.3.0 Try again later")),
-                Some(code) => self.say(&format!("{code} 5.1.1 Mailbox unavailable")),
-                None if self.world.see(|state| state.mailbox.gone.contains(&to.address)) => {
-                    self.say("550 5.1.1 No such mailbox");
-                }
-                None => {
-                    self.recipients.push(to.address);
-                    self.say("250 2.1.5 OK");
-                }
-            },
+            Request::Rcpt { to } => self.judge(to.address),
             Request::Data if self.recipients.is_empty() => self.say("503 5.5.1 RCPT first"),
             Request::Data => {
                 self.hearing = Hearing::Message(DataReceiver::new(), Vec::new());
@@ -175,10 +170,24 @@ impl<'a> Session<'a> {
         }
     }
 
+    fn judge(&mut self, to: String) {
+        let code = self.world.see(|state| state.mailbox.refusal.or_else(|| state.mailbox.gone.get(&to).copied()));
+        match code {
+            Some(code) if code < 500 => self.say(&format!("{code} 4.3.0 Try again later")),
+            Some(code) => self.say(&format!("{code} 5.1.1 Mailbox unavailable")),
+            None => {
+                self.recipients.push(to);
+                self.say("250 2.1.5 OK");
+            }
+        }
+    }
+
     fn introduce(&mut self) {
         let mut response = EhloResponse::new("mailbox.sandbox");
-        response.capabilities =
-            EXT_8BIT_MIME | EXT_AUTH | EXT_ENHANCED_STATUS_CODES | EXT_PIPELINING | EXT_SIZE | EXT_SMTP_UTF8;
+        response.capabilities = EXT_8BIT_MIME | EXT_AUTH | EXT_ENHANCED_STATUS_CODES | EXT_PIPELINING | EXT_SIZE;
+        if !self.world.see(|state| state.mailbox.ascii_only) {
+            response.capabilities |= EXT_SMTP_UTF8;
+        }
         response.auth_mechanisms = AUTH_PLAIN | AUTH_LOGIN;
         response.size = SIZE;
         if response.write(&mut self.replies).is_err() {
@@ -204,6 +213,7 @@ impl<'a> Session<'a> {
             return self.say("552 5.3.4 Too big");
         }
         let now = self.world.clock.now();
+        self.delay = self.world.see(|state| state.mailbox.delay);
         self.world.change(|state| state.mailbox.deliver(&sender, recipients, message, now));
         self.say("250 2.0.0 Kept");
     }

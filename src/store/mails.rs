@@ -10,6 +10,9 @@ use uuid::Uuid;
 use super::{Error, alerts};
 use crate::provider::Provider;
 
+/// What becomes of mails that were on their way: no answer, other people's luck, the way back.
+pub mod outcomes;
+
 /// Which moment of an incident a mail is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -93,13 +96,31 @@ pub async fn claim_due(
     .await?)
 }
 
+/// Makes the lease last as long from now on, if the mail is still ours; whether it is.
+///
+/// # Errors
+/// Database trouble.
+pub async fn keep(conn: &mut PgConnection, claim: &Claim, daemon: &str, lease: Duration) -> Result<bool, Error> {
+    let kept = sqlx::query!(
+        "update mails set lease_until = clock_timestamp() + make_interval(secs => $3), leased_by = $4
+         where id = $1 and fence = $2 and sent_at is null",
+        claim.id,
+        claim.fence,
+        lease.as_secs_f64(),
+        daemon
+    )
+    .execute(conn)
+    .await?;
+    Ok(kept.rows_affected() == 1)
+}
+
 /// Notes that the mail was handed over.
 ///
 /// # Errors
 /// Database trouble.
 pub async fn sent(conn: &mut PgConnection, claim: &Claim, now: DateTime<Utc>) -> Result<(), Error> {
     sqlx::query!(
-        "update mails set sent_at = $3, lease_until = null, leased_by = null, last_error = null
+        "update mails set sent_at = $3, lease_until = null, leased_by = null, last_error = null, failing_since = null
          where id = $1 and fence = $2",
         claim.id,
         claim.fence,
@@ -114,14 +135,22 @@ pub async fn sent(conn: &mut PgConnection, claim: &Claim, now: DateTime<Utc>) ->
 ///
 /// # Errors
 /// Database trouble: the lease runs out by itself.
-pub async fn retry(conn: &mut PgConnection, claim: &Claim, error: &str, send_at: DateTime<Utc>) -> Result<(), Error> {
+pub async fn retry(
+    conn: &mut PgConnection,
+    claim: &Claim,
+    error: &str,
+    send_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
     sqlx::query!(
-        "update mails set send_at = $3, last_error = $4, lease_until = null, leased_by = null
+        "update mails set send_at = $3, last_error = $4, lease_until = null, leased_by = null,
+             failing_since = coalesce(failing_since, $5), failed_at = $5
          where id = $1 and fence = $2",
         claim.id,
         claim.fence,
         send_at,
-        error
+        error,
+        now
     )
     .execute(conn)
     .await?;
@@ -175,7 +204,9 @@ pub async fn next_due(conn: &mut PgConnection) -> Result<Option<DateTime<Utc>>, 
 pub struct Backlog {
     /// How many mails were tried and are not through.
     pub failing: i64,
-    /// The last error among them.
+    /// How many of them go to an address of which an open alert says that mail does not arrive there.
+    pub refused: i64,
+    /// The latest error among the others, or among all if there are no others.
     pub last_error: Option<String>,
 }
 
@@ -186,8 +217,20 @@ pub struct Backlog {
 pub async fn backlog(conn: &mut PgConnection) -> Result<Backlog, Error> {
     Ok(sqlx::query_as!(
         Backlog,
-        r#"select count(*) as "failing!", max(last_error) as last_error from mails
-           where sent_at is null and last_error is not null"#
+        r#"with failing as (
+               select m.last_error, m.failed_at,
+                      exists (select from alerts r
+                              where r.resolved_at is null and r.kind = 'recipient_refused'
+                                and r.incident = coalesce('recipient_refused/' || a.id, 'recipient_refused/operator'))
+                          as refused
+               from mails m join alerts l on l.id = m.alert_id
+                    left join connections c on c.id = l.connection_id
+                    left join accounts a on a.id = c.account_id and a.owner_email = m.recipient
+               where m.sent_at is null and m.last_error is not null
+           )
+           select count(*) as "failing!", count(*) filter (where refused) as "refused!",
+                  (select last_error from failing order by refused, failed_at desc nulls last limit 1) as last_error
+           from failing"#
     )
     .fetch_one(conn)
     .await?)
@@ -215,7 +258,7 @@ pub struct Standing {
     pub sent: i64,
     /// Not yet.
     pub waiting: i64,
-    /// Why not.
+    /// Why not, in the latest words.
     pub last_error: Option<String>,
 }
 
@@ -227,7 +270,8 @@ pub async fn standing(conn: &mut PgConnection, alert_ids: &[Uuid]) -> Result<Vec
     Ok(sqlx::query_as!(
         Standing,
         r#"select alert_id, count(sent_at) as "sent!", count(*) filter (where sent_at is null) as "waiting!",
-                  max(last_error) as last_error
+                  (array_agg(last_error order by failed_at desc nulls last) filter (where last_error is not null))[1]
+                      as last_error
            from mails where alert_id = any($1) group by alert_id"#,
         alert_ids
     )
@@ -252,8 +296,10 @@ pub struct Sent {
     pub sent_at: Option<DateTime<Utc>>,
     /// How often it was tried.
     pub attempts: i32,
-    /// Why it was not handed over.
+    /// Why it was not handed over, or what went wrong although it was.
     pub last_error: Option<String>,
+    /// When it came back.
+    pub bounced_at: Option<DateTime<Utc>>,
 }
 
 /// The mails of an alert, the earliest first.
@@ -263,7 +309,8 @@ pub struct Sent {
 pub async fn of_alert(conn: &mut PgConnection, alert_id: Uuid) -> Result<Vec<Sent>, Error> {
     Ok(sqlx::query_as!(
         Sent,
-        r#"select id, step as "step: Step", number, recipient, send_at, sent_at, attempts, last_error
+        r#"select id, step as "step: Step", number, recipient, send_at, sent_at, attempts, last_error,
+                  bounced_at
            from mails where alert_id = $1 order by id"#,
         alert_id
     )

@@ -1,4 +1,4 @@
-//! Addresses that mail does not reach. A refusal is an incident of the account whose owner was written to, or of the
+//! Addresses that mail does not reach. Each is an incident of the account whose owner was written to, or of the
 //! operator's own address.
 
 use sqlx::PgConnection;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Error, alerts::Kind};
 
-/// The incident of the operator's own address.
+/// The incident of the operator's own address. `mails::backlog` knows these names, too.
 const OPERATORS: &str = "recipient_refused/operator";
 
 /// Whose address a mail goes to.
@@ -53,5 +53,20 @@ pub async fn any_trouble(conn: &mut PgConnection) -> Result<bool, Error> {
         Kind::SmtpAway as Kind
     )
     .fetch_one(conn)
+    .await?)
+}
+
+/// Whom mail does not reach: the names of accounts, or nothing for the operator; who was found first comes first.
+///
+/// # Errors
+/// Database trouble.
+pub async fn unreached(conn: &mut PgConnection) -> Result<Vec<Option<String>>, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"select a.name as "name?"
+           from alerts l left join connections c on c.id = l.connection_id left join accounts a on a.id = c.account_id
+           where l.resolved_at is null and l.kind = $1 order by l.opened_at"#,
+        Kind::RecipientRefused as Kind
+    )
+    .fetch_all(conn)
     .await?)
 }

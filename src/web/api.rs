@@ -16,6 +16,7 @@ mod document;
 mod incoming;
 mod links;
 mod lists;
+mod mails;
 mod orders;
 mod page;
 mod paging;
@@ -111,6 +112,7 @@ fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(alerts::acknowledge_alert))
         .routes(routes!(alerts::snooze_alert))
         .routes(routes!(alerts::resolve_alert))
+        .routes(routes!(mails::note_bounce))
         .routes(routes!(lists::list_outages))
         .routes(routes!(lists::get_configuration))
         .routes(routes!(lists::list_deeds))

@@ -1,10 +1,12 @@
 //! Mails: one per incident and step, whatever the SMTP server does and however many daemons send.
 
+pub(crate) mod bounces;
 mod by_hand;
 mod caught_up;
 mod digests;
 mod recipients;
 mod reminders;
+mod slow;
 mod spool;
 mod storm;
 

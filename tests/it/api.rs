@@ -5,6 +5,7 @@ mod alerts;
 mod connections;
 mod document;
 mod lists;
+mod mails;
 mod orders;
 mod refusals;
 mod tokens;

@@ -8,16 +8,16 @@ use super::{
 };
 use crate::words;
 
-/// What the operator is told when the mail server refuses an owner's address for good.
+/// What the operator is told when mail does not reach an owner's address.
 #[derive(Clone, Copy, Debug)]
 pub struct RecipientRefused<'a> {
     /// The account's name.
     pub account: &'a str,
     /// The address.
     pub address: &'a str,
-    /// What the server said.
+    /// What was said: by the server, or by whoever returned the mail.
     pub said: &'a str,
-    /// When it first did.
+    /// Since when.
     pub since: DateTime<Utc>,
 }
 
@@ -27,12 +27,12 @@ impl RecipientRefused<'_> {
         let (account, address) = (words::name(self.account), words::line(self.address, 254));
         Letter {
             subject: format!("Lamplighter cannot mail the owner of {account}"),
-            preheader: "Their address is refused. They do not know what you think they know.".to_owned(),
+            preheader: "Mail does not reach their address. They do not know what you think they know.".to_owned(),
             tone: Tone::Action,
             heading: format!("The owner of {account} cannot be reached"),
             greeting: None,
             opening: vec![format!(
-                "The mail server refuses {address} for good. It says: {}",
+                "Mail to {address} does not arrive. What was said: {}",
                 words::line(self.said, 300)
             )],
             meaning: Some(Section::new(
@@ -49,8 +49,8 @@ impl RecipientRefused<'_> {
             button: None,
             next: Some(Section::new(
                 "What happens next, by itself",
-                ["The mail is tried again, with growing pauses; with a new address at once. You get an all-clear when one \
-                  was taken."
+                ["With a new address the mail goes out at once. To this one it is tried again, with growing pauses, unless \
+                  the server had taken it and it came back. You get an all-clear when the owner is reached."
                     .to_owned()],
             )),
             facts: vec![("Account", account), ("Address", address), ("Since", words::instant(self.since))],

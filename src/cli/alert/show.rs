@@ -75,7 +75,8 @@ fn letter_line(letter: &Sent, now: DateTime<Utc>) -> String {
         (Step::Reminder, number) => format!("reminder {number}"),
     };
     let state = match (letter.sent_at, &letter.last_error) {
-        (Some(at), _) => format!("sent {}", words::instant(at)),
+        (Some(at), Some(error)) => format!("sent {}, but {}", words::instant(at), words::line(error, 200)),
+        (Some(at), None) => format!("sent {}", words::instant(at)),
         (None, Some(error)) => format!(
             "not sent after {}, again {}: {}",
             words::count(u64::try_from(letter.attempts).unwrap_or(0), "attempt"),

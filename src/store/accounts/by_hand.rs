@@ -1,5 +1,5 @@
 //! What people add and change by hand: accounts, what they are called, and who is told about them and where. What waits for
-//! the owner goes to the new address at once. Each deed stands in the audit log, in its own transaction.
+//! the owner, or came back from the former address and still holds, goes to the new address at once. Each deed stands in the audit log, in its own transaction.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -167,9 +167,13 @@ pub async fn change(
     };
     if owner_email != former.owner_email {
         sqlx::query!(
-            "update mails m set recipient = $3, send_at = least(m.send_at, $4), last_error = null
+            "update mails m
+             set recipient = $3, send_at = least(m.send_at, $4), sent_at = null, bounced_at = null, unanswered = 0,
+                 last_error = null, failing_since = null, failed_at = null
              from alerts l join connections c on c.id = l.connection_id
-             where l.id = m.alert_id and c.account_id = $1 and m.sent_at is null and m.recipient = $2",
+             where l.id = m.alert_id and c.account_id = $1 and m.recipient = $2
+               and (m.sent_at is null
+                    or m.bounced_at is not null and l.resolved_at is null and m.step = 'opened')",
             id,
             former.owner_email,
             owner_email,

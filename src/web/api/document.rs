@@ -22,6 +22,7 @@ use crate::api_keys::Scope;
         (name = "orders", description = "Orders on their way to QuickBooks."),
         (name = "spends", description = "The ledger of every use of a refresh token."),
         (name = "alerts", description = "What a person must know."),
+        (name = "mails", description = "Mails of ours that came back."),
         (name = "outages", description = "Failures of a provider for everybody."),
         (name = "audit log", description = "What people and programs did by hand."),
     ),

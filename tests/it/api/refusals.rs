@@ -14,7 +14,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::Reply;
-use crate::harness::TestApp;
+use crate::harness::{OWNER, TestApp};
 
 /// An operation as a request that would be carried out.
 struct Route {
@@ -25,6 +25,9 @@ struct Route {
     body: Option<String>,
     has_query: bool,
 }
+
+/// The one mail.
+const MAIL: &str = "019aa7b2-5c1e-7cc0-8a51-0d5f6f6f1a77";
 
 /// A body that each operation with one accepts.
 fn body(id: &str, account: &Account) -> Value {
@@ -40,6 +43,7 @@ fn body(id: &str, account: &Account) -> Value {
         }),
         "retry_orders" => json!({"account": account.id}),
         "skip_order" => json!({"reason": "a test"}),
+        "note_bounce" => json!({"message_id": format!("<{MAIL}@lamps.example>"), "reason": "550 no such mailbox"}),
         "snooze_alert" => json!({"until": "2099-01-01T00:00:00Z"}),
         "sync_orders" => json!({"from": "2026-01-01T00:00:00Z"}),
         _ => panic!("{id} takes a body: say here which"),
@@ -102,9 +106,12 @@ async fn furnished() -> (TestApp, Account) {
         connection_id: Some(app.id_of(Quickbooks).await),
         provider: None,
         detail: &json!({}),
-        recipient: None,
+        recipient: Some(OWNER),
     };
     alerts::open(&mut *app.conn().await, &alert, app.clock.now()).await.unwrap();
+    // As if it had been handed over.
+    let sql = "update mails set id = $1, sent_at = send_at, attempts = 1";
+    sqlx::query(sql).bind(MAIL.parse::<uuid::Uuid>().unwrap()).execute(&app.app.pool).await.unwrap();
     (app, account)
 }
 
