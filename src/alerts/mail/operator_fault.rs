@@ -44,7 +44,7 @@ impl OperatorFault<'_> {
             opening: vec![format!(
                 "{}. The fault lies between this deployment and {title}: the client id, the client secret, the redirect \
                  address, TLS, DNS or the clock. It is not a customer’s.",
-                words::line(self.message, MESSAGE_LENGTH).trim_end_matches('.')
+                words::capitalised(words::line(self.message, MESSAGE_LENGTH).trim_end_matches('.'))
             )],
             meaning: Some(Section::new("What this means", [self.meaning()])),
             steps: vec![

@@ -55,13 +55,13 @@ async fn who_lost_the_portal_says_nothing_about_it_any_more() {
     let before = cursor(&app).await;
     let (now, mut conn) = (app.clock.now(), app.conn().await);
     assert!(!intakes::advance(&mut conn, &late, now + minutes(1), LEASE).await.unwrap());
-    intakes::release(&mut conn, &late, now + minutes(9), true).await.unwrap();
+    intakes::release(&mut conn, &late, now + minutes(9), true, None).await.unwrap();
     assert_eq!(cursor(&app).await, before);
     assert!(claim(&app).await.is_none(), "it is still ours");
     assert!(intakes::advance(&mut conn, &ours, now + minutes(1), LEASE).await.unwrap());
     assert!(intakes::advance(&mut conn, &ours, now, LEASE).await.unwrap());
     assert_eq!(cursor(&app).await.0, now + minutes(1), "never backwards");
-    intakes::release(&mut conn, &ours, now, false).await.unwrap();
+    intakes::release(&mut conn, &ours, now, false, Some(now)).await.unwrap();
     assert!(claim(&app).await.is_some());
     app.leaves_something_open();
 }

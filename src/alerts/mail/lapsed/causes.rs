@@ -58,8 +58,7 @@ impl Case<'_> {
             happened: vec![
                 format!("{title} has withdrawn the permission that you gave us for “{company}”. {usual}"),
                 format!(
-                    "If it was done on purpose, press Disconnect at “{company}” on your page, and we stop writing. Your page \
-                     has a link at the end of this mail."
+                    "If it was done on purpose, press Disconnect at “{company}” on your page, and we stop writing."
                 ),
             ],
             steps: vec![self.press(), self.choose_and_agree()],

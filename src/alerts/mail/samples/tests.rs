@@ -46,7 +46,7 @@ fn subjects_tell_mails_apart() {
     Last reminder after 14 days: the QuickBooks subscription of Harbor Books has ended
     All clear: QuickBooks is connected again for Harbor Books
     Lamplighter setup fault: QuickBooks (invalid_client)
-    Lamplighter setup fault resolved: QuickBooks (invalid_client)
+    Lamplighter setup fault resolved: QuickBooks (client_refused)
     Outage at QuickBooks since 21 Nov 2026, 22:30 UTC
     Outage at QuickBooks is over after 5 h 15 min
     Outage at the token endpoint of QuickBooks since 21 Nov 2026, 22:30 UTC
