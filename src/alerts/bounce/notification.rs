@@ -45,7 +45,7 @@ impl Notification {
         let envelope = groups.iter().filter_map(|group| field(group, "original-envelope-id"));
         let answered = texts(mail.in_reply_to()).chain(texts(mail.references()));
         let ids = returned.iter().map(String::as_str).chain(envelope).chain(answered).filter_map(super::mail_id);
-        Ok(Self { ids: ids.collect(), named: !returned.is_empty(), failure: groups.iter().find_map(|it| failure(it)) })
+        Ok(Self { ids: ids.collect(), named: !returned.is_empty(), failure: groups.iter().find_map(failure) })
     }
 
     /// Whether nothing but an address is left to find the mail by.
