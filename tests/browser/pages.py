@@ -134,6 +134,13 @@ class Album:
             window.goto(f"/connections?status={status}")
             page.locator("tbody a").first.click()
             self.look(window, f"connection-{status}")
+        for kind in ("Connection lapsed", "Provider outage"):
+            window.goto("/alerts")
+            page.locator("tbody a", has_text=kind).first.click()
+            self.look(window, f"alert-{kind.split()[-1]}")
+        for summary in page.locator("summary").all():
+            summary.click()
+        self.look(window, "alert-asks-once-more")
         self.look(window, "orders-none-like-that", "/orders?search=nothing")
         self.look(window, "api", "/api/v1")
         self.look(window, "sandbox", SANDBOX)
