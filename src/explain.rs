@@ -1,7 +1,10 @@
-//! Why a connection or an order stands as it does, what happens next, and what a person can do: in words, for the command
-//! line, the dashboard and the API alike.
+//! Why a connection, an order or an alert stands as it does, what happens next, and what a person can do: in words, for the
+//! command line, the dashboard and the API alike.
 //!
 //! What is stored is read first, all of it; from there to the lines it is pure.
+
+/// An alert.
+pub mod alert;
 
 /// A connection.
 pub mod connection;

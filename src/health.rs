@@ -185,7 +185,7 @@ fn lapsed(counts: &[(Provider, connections::Status, i64)]) -> Check {
         return Check::ok("connections", format!("{connected} connected, none needs its owner"));
     }
     let message = format!("{connected} connected, {failing} failing, {lapsed} lapsed");
-    let remedy = "owners of lapsed ones were mailed a link; see `lamplighter connection list`";
+    let remedy = "only their owners repair lapsed ones; `lamplighter alert list` shows whether they were told";
     Check::new("connections", State::Warn, message, remedy)
 }
 

@@ -75,6 +75,7 @@ impl Desk {
     pub(crate) async fn pages(&self) -> Vec<Page> {
         let account = self.id("select account_id from orders where status = 'parked' order by position limit 1").await;
         let connection = self.id("select id from connections where status = 'lapsed' order by id limit 1").await;
+        let alert = self.id("select id from alerts where resolved_at is null order by id limit 1").await;
         let parked = self.id("select id from orders where status = 'parked' order by position limit 1").await;
         let name: String = sqlx::query_scalar("select name from orders order by id limit 1")
             .fetch_one(&self.town.app.pool)
@@ -107,6 +108,7 @@ impl Desk {
             page("orders, with a code that none has", "/orders?code=none"),
             page("an order", &format!("/orders/{parked}")),
             page("alerts", "/alerts"),
+            page("an alert", &format!("/alerts/{alert}")),
             page("outages", "/outages"),
             page("ledger", "/ledger"),
             page("audit", "/audit"),
@@ -154,8 +156,9 @@ impl Desk {
     }
 }
 
-/// One account in fifty has a lapsed connection; of a hundred orders two are parked, one waits and one was skipped.
-const STEPS: [&str; 12] = [
+/// One account in fifty has a lapsed connection, and each had ten incidents that are over; of a hundred orders two are parked,
+/// one waits and one was skipped.
+const STEPS: [&str; 13] = [
     "insert into accounts (id, name, owner_name, owner_email, created_at)
      select md5('account' || n)::uuid, 'Account ' || n, 'Ada', 'owner' || n || '@shop.example', now() - interval '1 year'
      from generate_series($1::bigint, $2::bigint) n",
@@ -208,9 +211,14 @@ const STEPS: [&str; 12] = [
      select md5('alert' || n)::uuid, 'lapsed ' || n, 'connection_lapsed', md5('quickbooks' || n)::uuid, 'quickbooks', '{}',
             now() - n * interval '1 minute', now()
      from generate_series($1::bigint, $2::bigint) n where n % 50 = 2",
+    "insert into alerts (id, incident, kind, connection_id, provider, detail, opened_at, seen_at, resolved_at)
+     select md5('past' || n || '-' || o)::uuid, 'lapsed ' || n, 'connection_lapsed', md5('quickbooks' || n)::uuid, 'quickbooks',
+            '{}', at, at, at + interval '1 hour'
+     from generate_series($1::bigint, $2::bigint) n, generate_series(1, 10) o,
+          lateral (select now() - o * interval '30 days' - n * interval '1 minute' as at) x",
     "insert into mails (id, alert_id, step, recipient, send_at, attempts, sent_at)
-     select md5('mail' || n)::uuid, md5('alert' || n)::uuid, 'opened', 'owner' || n || '@shop.example', now(), 1, now()
-     from generate_series($1::bigint, $2::bigint) n where n % 50 = 2",
+     select md5('mail' || l.id)::uuid, l.id, 'opened', 'owner' || n || '@shop.example', now(), 1, now()
+     from generate_series($1::bigint, $2::bigint) n join alerts l on l.connection_id = md5('quickbooks' || n)::uuid",
     "insert into outages (id, provider, endpoint, opened_at, evidence, canary_at, closed_at)
      select md5('outage' || n)::uuid, 'quickbooks', 'api', at, '503', at, at + interval '1 hour'
      from generate_series($1::bigint, $2::bigint) n, lateral (select now() - n * interval '1 day' as at) x

@@ -44,6 +44,9 @@ pub enum Refused {
     /// No storm is open there.
     #[error("no mail to owners at {} is held: there is nothing to release or drop", .0.title())]
     NothingHeld(Provider),
+    /// It is about something else.
+    #[error("this alert is not about mails that are held: there is nothing to release or drop")]
+    HoldsNothing,
     /// The database does not work.
     #[error("the database failed")]
     Store(#[from] store::Error),
@@ -101,7 +104,7 @@ pub async fn decide(
             ("alert.snooze", json!({ "until": until }), by_hand::snooze(&mut tx, id, until, &by).await?)
         }
         Decision::Resolve => {
-            if let Some(how) = ends_by_itself(alert.kind) {
+            if let Some(how) = ends_by_itself(&alert) {
                 return Err(Refused::EndsByItself(how));
             }
             ("alert.resolve", json!({}), by_hand::resolve(&mut tx, id, &by, now).await?)
@@ -114,10 +117,16 @@ pub async fn decide(
     again(conn, id).await
 }
 
-/// How an incident ends that is looked at again and again.
-fn ends_by_itself(kind: Kind) -> Option<&'static str> {
-    match kind {
-        Kind::ConnectionLapsed | Kind::OperatorFault | Kind::Outage | Kind::RecipientRefused => None,
+/// How an incident ends that is looked at again and again; nothing for one that may be said to be over.
+pub fn ends_by_itself(alert: &Alert) -> Option<&'static str> {
+    match alert.kind {
+        Kind::OperatorFault if alert.detail["spool_host"].is_string() => {
+            Some("that host's spool is looked at every 20 seconds, and it ends when nothing is wrong there any more")
+        }
+        Kind::ConnectionLapsed | Kind::OperatorFault | Kind::Outage => None,
+        Kind::RecipientRefused => Some(
+            "it ends with the first mail that the address takes; enter one that works with `lamplighter account owner`",
+        ),
         Kind::RestoreFence => Some("work is held back until `lamplighter resume` lets it go on"),
         Kind::HardCapNear => Some("it ends when the owner reconnects; to stop the reminders, acknowledge or snooze it"),
         Kind::RefreshWindowNear => Some("it ends when renewals work; to stop the reminders, acknowledge or snooze it"),
@@ -152,10 +161,9 @@ async fn write_down(
         Some(id) => connections::get(conn, id).await?.map(|connection| connection.account_id),
         None => None,
     };
-    let about = alert.subject.as_deref().or_else(|| alert.provider.map(Provider::title));
-    let subject = match about {
-        Some(about) => format!("{}: {about}", alert.kind.title()),
-        None => alert.kind.title().to_owned(),
+    let subject = match alert.about() {
+        Some(about) => format!("{}: {about}", alert.title()),
+        None => alert.title().to_owned(),
     };
     audit_log::record(conn, actor, &Deed { action, account_id, subject: &subject, detail }, now).await
 }

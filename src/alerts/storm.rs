@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use tracing::warn;
+use uuid::Uuid;
 
 use super::by_hand::Refused;
 use crate::{
@@ -91,9 +92,25 @@ pub async fn decide(
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<u64, Refused> {
+    decide_about(conn, provider, None, decision, actor, now).await
+}
+
+/// The same, of the storm that this alert tells of and of no later one.
+///
+/// # Errors
+/// It is over, or there never was one; database trouble.
+pub async fn decide_about(
+    conn: &mut PgConnection,
+    provider: Provider,
+    alert_id: Option<Uuid>,
+    decision: Decision,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<u64, Refused> {
     let mut tx = conn.begin().await.map_err(store::Error::from)?;
     let open = storms::open_ones(&mut tx).await?;
-    let Some(storm) = open.into_iter().find(|storm| storm.provider == provider) else {
+    let meant = |storm: &storms::Open| storm.provider == provider && alert_id.is_none_or(|id| id == storm.alert_id);
+    let Some(storm) = open.into_iter().find(meant) else {
         return Err(Refused::NothingHeld(provider));
     };
     let (who, action) = (

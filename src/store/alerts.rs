@@ -15,8 +15,13 @@ use crate::provider::Provider;
 /// What people do about an incident.
 pub mod by_hand;
 
-/// How many characters of an id people are shown.
-const SHORT: usize = 8;
+/// Alerts as people see them.
+mod reading;
+
+/// Whether people were told.
+pub mod told;
+
+pub use self::reading::{Alert, get, named, of_operator, open_ones, open_page, over_page, recent};
 
 /// What kind of incident an alert is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
@@ -184,109 +189,6 @@ pub async fn quiet_incidents(
         kind as Kind,
         provider as Provider,
         quiet_since
-    )
-    .fetch_all(conn)
-    .await?)
-}
-
-/// An alert, for people and for its mails.
-#[derive(Clone, Debug, Serialize)]
-pub struct Alert {
-    /// Its id.
-    pub id: Uuid,
-    /// The incident.
-    pub incident: String,
-    /// Its kind.
-    pub kind: Kind,
-    /// The connection it is about.
-    pub connection_id: Option<Uuid>,
-    /// The provider it is about.
-    pub provider: Option<Provider>,
-    /// What its mails say beside what the tables say.
-    pub detail: Value,
-    /// Since when.
-    pub opened_at: DateTime<Utc>,
-    /// Until when.
-    pub resolved_at: Option<DateTime<Utc>>,
-    /// Who ended it by hand; nobody when it ended by itself.
-    pub resolved_by: Option<String>,
-    /// When somebody said that they know.
-    pub acknowledged_at: Option<DateTime<Utc>>,
-    /// Who.
-    pub acknowledged_by: Option<String>,
-    /// Until when nobody is reminded of it.
-    pub snoozed_until: Option<DateTime<Utc>>,
-    /// Whose wish that was.
-    pub snoozed_by: Option<String>,
-    /// The company it is about, by name.
-    pub subject: Option<String>,
-    /// The account it is about, by name.
-    pub account: Option<String>,
-}
-
-impl Alert {
-    /// Whether somebody asked not to be reminded of it for now.
-    pub fn is_quiet(&self, now: DateTime<Utc>) -> bool {
-        self.acknowledged_at.is_some() || self.snoozed_until.is_some_and(|until| until > now)
-    }
-
-    /// Its end by which people call it: the last characters of the id, which differ from alert to alert.
-    pub fn short_id(&self) -> String {
-        let id = self.id.to_string();
-        id[id.len() - SHORT..].to_owned()
-    }
-}
-
-/// One alert.
-///
-/// # Errors
-/// Database trouble.
-pub async fn get(conn: &mut PgConnection, id: Uuid) -> Result<Option<Alert>, Error> {
-    Ok(pick(conn, Some(&[id]), true, 1).await?.pop())
-}
-
-/// The latest alerts, open ones first, at most `limit`.
-///
-/// # Errors
-/// Database trouble.
-pub async fn recent(conn: &mut PgConnection, limit: i64) -> Result<Vec<Alert>, Error> {
-    pick(conn, None, true, limit).await
-}
-
-/// The open alerts, the latest first, at most `limit`.
-///
-/// # Errors
-/// Database trouble.
-pub async fn open_ones(conn: &mut PgConnection, limit: i64) -> Result<Vec<Alert>, Error> {
-    pick(conn, None, false, limit).await
-}
-
-/// Alerts whose id begins or ends like this, at most two.
-///
-/// # Errors
-/// Database trouble.
-pub async fn named(conn: &mut PgConnection, part: &str) -> Result<Vec<Alert>, Error> {
-    let ids = sqlx::query_scalar!(
-        "select id from alerts where starts_with(id::text, $1) or right(id::text, length($1)) = $1 limit 2",
-        part
-    )
-    .fetch_all(&mut *conn)
-    .await?;
-    pick(conn, Some(&ids), true, 2).await
-}
-
-async fn pick(conn: &mut PgConnection, ids: Option<&[Uuid]>, all: bool, limit: i64) -> Result<Vec<Alert>, Error> {
-    Ok(sqlx::query_as!(
-        Alert,
-        r#"select l.id, incident, kind as "kind: Kind", connection_id, l.provider as "provider: Provider", detail,
-                  opened_at, resolved_at, resolved_by, acknowledged_at, acknowledged_by, snoozed_until, snoozed_by,
-                  c.company_name as "subject?", a.name as "account?"
-           from alerts l left join connections c on c.id = l.connection_id left join accounts a on a.id = c.account_id
-           where ($1::uuid[] is null or l.id = any($1)) and ($2 or resolved_at is null)
-           order by resolved_at is null desc, opened_at desc limit $3"#,
-        ids,
-        all,
-        limit
     )
     .fetch_all(conn)
     .await?)

@@ -236,7 +236,39 @@ pub async fn standing(conn: &mut PgConnection, providers: &[Provider]) -> Result
     .await?)
 }
 
-/// The latest outages of all providers, at most `limit`.
+/// The outages that last, the latest first. There is at most one for each half of a provider.
+///
+/// # Errors
+/// Database trouble.
+pub async fn open_ones(conn: &mut PgConnection) -> Result<Vec<Outage>, Error> {
+    Ok(sqlx::query_as!(
+        Outage,
+        r#"select id, provider as "provider: Provider", endpoint as "endpoint: Endpoint", opened_at, evidence,
+                  canary_at, canaries, closed_at
+           from outages where closed_at is null order by id desc"#
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// The outages that are over and came before `before`, the latest first, at most `limit`.
+///
+/// # Errors
+/// Database trouble.
+pub async fn over_page(conn: &mut PgConnection, before: Option<Uuid>, limit: i64) -> Result<Vec<Outage>, Error> {
+    Ok(sqlx::query_as!(
+        Outage,
+        r#"select id, provider as "provider: Provider", endpoint as "endpoint: Endpoint", opened_at, evidence,
+                  canary_at, canaries, closed_at
+           from outages where closed_at is not null and id < $1 order by id desc limit $2"#,
+        before.unwrap_or(Uuid::max()),
+        limit
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// The latest outages of all providers, open ones first, at most `limit`.
 ///
 /// # Errors
 /// Database trouble.

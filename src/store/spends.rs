@@ -167,18 +167,19 @@ pub struct Spend {
     pub correlation_id: Option<String>,
 }
 
-/// The latest spends, at most `limit`.
+/// The latest spends before number `before`, at most `limit`.
 ///
 /// # Errors
 /// Database trouble.
-pub async fn recent(conn: &mut PgConnection, limit: i64) -> Result<Vec<Spend>, Error> {
+pub async fn recent(conn: &mut PgConnection, before: Option<i64>, limit: i64) -> Result<Vec<Spend>, Error> {
     Ok(sqlx::query_as!(
         Spend,
         r#"select s.id, s.connection_id, a.name as account, c.provider as "provider: Provider", c.company_name,
                   s.generation, s.fingerprint, s.daemon, s.started_at, s.finished_at, s.outcome as "outcome: Outcome",
                   s.status, s.code, s.correlation_id
            from spends s join connections c on c.id = s.connection_id join accounts a on a.id = c.account_id
-           order by s.id desc limit $1"#,
+           where s.id < $1 order by s.id desc limit $2"#,
+        before.unwrap_or(i64::MAX),
         limit
     )
     .fetch_all(conn)

@@ -2,6 +2,7 @@
 //! without script. Looking takes a place or a name, acting takes a form of ours; every deed is written down with its doer.
 
 mod accounts;
+mod alerts;
 mod connections;
 mod lists;
 mod orders;
@@ -19,6 +20,7 @@ use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 
+pub(super) use self::alerts::rows as alert_rows;
 use super::{
     Web, header_layer, internal,
     pages::{Frame, Here, Tone},
@@ -56,8 +58,8 @@ pub(super) fn routes() -> Router<Web> {
         .route("/orders/{id}", get(orders::one))
         .route("/orders/{id}/retry", post(orders::retry))
         .route("/orders/{id}/skip", post(orders::skip))
-        .route("/alerts", get(lists::alerts))
-        .route("/alerts/{id}", post(lists::steer))
+        .route("/alerts", get(alerts::list))
+        .route("/alerts/{id}", get(alerts::one).post(alerts::steer))
         .route("/outages", get(lists::outages))
         .route("/ledger", get(lists::spends))
         .route("/audit", get(lists::audit))

@@ -7,6 +7,7 @@
 //! Invariant: every value is escaped by its template, and every failure shown says what to do.
 
 mod frame;
+mod incidents;
 mod message;
 mod outcomes;
 mod refusals;
@@ -14,12 +15,10 @@ mod rows;
 mod status;
 
 pub use frame::{Bar, Chart, Frame, Here, When};
+pub use incidents::{AlertRow, Needs, OutageRow};
 pub use message::MessagePage;
 pub(super) use rows::Shown;
-pub use rows::{
-    AlertRow, ConnectionCounts, ConnectionRow, Listing, OrderRow, OutageRow, ParkedRow, ProviderRow, SpendRow,
-    TokenClock,
-};
+pub use rows::{ConnectionCounts, ConnectionRow, Listing, OrderRow, ParkedRow, ProviderRow, SpendRow, TokenClock};
 pub use status::StatusPage;
 
 /// The stylesheet of all pages, to be served as `/assets/style.css`.

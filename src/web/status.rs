@@ -1,22 +1,25 @@
 //! The overview: one look at everything, what needs attention first.
 
 use axum::response::Response;
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{
     Error,
-    dashboard::Desk,
+    dashboard::{Desk, alert_rows},
     pages::{
-        AlertRow, ConnectionCounts, ConnectionRow, Here, Listing, OrderRow, OutageRow, ParkedRow, ProviderRow,
-        SpendRow, StatusPage, TokenClock, Tone,
+        ConnectionCounts, ConnectionRow, Here, Listing, Needs, OrderRow, OutageRow, ParkedRow, ProviderRow, SpendRow,
+        StatusPage, TokenClock, Tone,
     },
 };
 use crate::{
     health::Depth,
     provider::Provider,
     store::{
-        self, accounts, alerts,
+        self, accounts,
+        alerts::{
+            self, Kind,
+            told::{self, Lapse},
+        },
         connections::{self, Status},
         mails, order_log, orders, outages, spends,
     },
@@ -42,7 +45,9 @@ pub(super) async fn page(desk: Desk) -> Result<Response, Error> {
         parked: Listing::default(),
         providers: Vec::new(),
         orders: Vec::new(),
-        alerts: Vec::new(),
+        needs: Needs::default(),
+        open_alerts: Listing::default(),
+        past_alerts: Vec::new(),
         outages: Vec::new(),
         charts: web.trends.charts(&web.pool, desk.now()).await?,
         frame: desk.frame(Here::Overview),
@@ -62,7 +67,10 @@ async fn fill(page: &mut StatusPage, conn: &mut PgConnection) -> Result<(), stor
     };
     let all_connections = counts.iter().map(|(_, _, n)| n.unsigned_abs()).sum();
     let overview = connections::overview(conn, ROWS).await?;
-    page.connections = Listing::of(overview.iter().map(connection_row).collect(), all_connections);
+    let lapsed = overview.iter().filter(|row| row.status == Status::Lapsed).map(|row| row.id).collect::<Vec<_>>();
+    let told = told::of_lapsed(conn, &lapsed).await?;
+    let rows = overview.iter().map(|row| connection_row(row, told.iter().find(|one| one.connection_id == row.id)));
+    page.connections = Listing::of(rows.collect(), all_connections);
     page.has_accounts = all_connections > 0 || accounts::any(conn).await?;
     let unsettled = order_log::count_unsettled(conn).await?;
     page.unsettled = unsettled.iter().map(|(status, n)| (status.as_str().to_owned(), n.unsigned_abs())).collect();
@@ -76,16 +84,45 @@ async fn fill(page: &mut StatusPage, conn: &mut PgConnection) -> Result<(), stor
     page.providers = outages::standing(conn, &used).await?.into_iter().map(provider_row).collect();
     let recent = order_log::list(conn, &order_log::Filter::default(), None, ROWS).await?;
     page.orders = recent.into_iter().map(order_row).collect();
-    page.alerts = alert_rows(conn, ROWS, page.generated_at).await?;
-    let open = outages::recent(conn, ROWS).await?.into_iter().filter(|outage| outage.closed_at.is_none());
-    page.outages = open.map(outage_row).collect();
+    page.outages = outages::open_ones(conn).await?.into_iter().map(outage_row).collect();
+    fill_alerts(page, conn).await
+}
+
+/// What is open: first what the operator is told of, because nobody else looks after it.
+async fn fill_alerts(page: &mut StatusPage, conn: &mut PgConnection) -> Result<(), store::Error> {
+    let now = page.generated_at;
+    let open = told::open(conn, now).await?;
+    let mut rows = alerts::of_operator(conn, ROWS).await?;
+    let counted_elsewhere = [Kind::Outage, Kind::OrdersParked, Kind::LapseStorm];
+    let first = rows.iter().find(|alert| !alert.is_quiet(now) && !counted_elsewhere.contains(&alert.kind));
+    page.needs = Needs {
+        pressing: open.pressing,
+        first: first.map(|alert| match alert.about() {
+            Some(about) => format!("{}: {about}", alert.title()),
+            None => alert.title().to_owned(),
+        }),
+        known: open.known,
+        held: mails::held(conn).await?.into_iter().map(|(_, count)| count).sum(),
+    };
+    if rows.len() < usize::try_from(ROWS).unwrap_or(usize::MAX) {
+        let others = alerts::open_ones(conn, ROWS).await?;
+        rows.extend(others.into_iter().filter(|alert| alert.kind.audience() == "owner"));
+        rows.truncate(usize::try_from(ROWS).unwrap_or(usize::MAX));
+    }
+    page.open_alerts = Listing::of(alert_rows(conn, rows, now).await?, open.all);
+    let past = alerts::over_page(conn, None, ROWS).await?;
+    page.past_alerts = alert_rows(conn, past, now).await?;
     Ok(())
 }
 
-fn connection_row(row: &connections::Overview) -> ConnectionRow {
+/// `told` is how the mails about its lapse stand, if it has lapsed and that is not over for its owner.
+fn connection_row(row: &connections::Overview, told: Option<&Lapse>) -> ConnectionRow {
     let clock = |until| TokenClock::of(row.status, row.provider, row.renewed_at, until);
     let reason = match (row.status, row.cause) {
-        (Status::Lapsed, Some(cause)) => Some(format!("{}: the owner was mailed a reconnect link", cause.as_str())),
+        (Status::Lapsed, Some(cause)) => {
+            let told = told.map_or_else(|| "its alert was closed by hand".to_owned(), |lapse| lapse.told.of_owner());
+            Some(format!("{}: {told}", cause.as_str()))
+        }
         (Status::Failing, _) => Some(format!(
             "{} in a row; tried again by itself",
             crate::words::count(u64::try_from(row.failures).unwrap_or(0), "failed renewal")
@@ -177,48 +214,6 @@ pub(super) fn spend_row(row: spends::Spend) -> SpendRow {
         holder: row.daemon,
         correlation_id: row.correlation_id,
     }
-}
-
-pub(super) async fn alert_rows(
-    conn: &mut PgConnection,
-    limit: i64,
-    now: DateTime<Utc>,
-) -> Result<Vec<AlertRow>, store::Error> {
-    let recent = alerts::recent(conn, limit).await?;
-    let ids: Vec<_> = recent.iter().map(|alert| alert.id).collect();
-    let told = mails::standing(conn, &ids).await?;
-    Ok(recent
-        .into_iter()
-        .map(|alert| {
-            let told = told.iter().find(|standing| standing.alert_id == alert.id);
-            let mail = match told {
-                None => "no mail".to_owned(),
-                Some(mails::Standing { waiting: 0, sent, .. }) => format!("{sent} sent"),
-                Some(mails::Standing { waiting, last_error: Some(error), .. }) => format!("{waiting} waiting: {error}"),
-                Some(mails::Standing { waiting, sent, .. }) => format!("{sent} sent, {waiting} waiting"),
-            };
-            let (title, audience) = (alert.kind.title(), alert.kind.audience());
-            let key = || alert.detail["key_id"].as_str().map(|id| format!("Vault key {id}"));
-            let subject = alert.subject.or_else(|| alert.provider.map(|provider| provider.title().to_owned()));
-            let subject = subject.or_else(key);
-            let until = alert.snoozed_until.filter(|until| *until > now);
-            let quiet = match (&alert.acknowledged_by, until) {
-                (_, Some(until)) => Some(format!("snoozed until {}", crate::words::instant(until))),
-                (Some(by), None) => Some(format!("acknowledged by {by}")),
-                (None, None) => None,
-            };
-            AlertRow {
-                id: alert.id,
-                quiet,
-                title: title.to_owned(),
-                subject: subject.unwrap_or_default(),
-                audience: audience.to_owned(),
-                opened_at: alert.opened_at,
-                closed_at: alert.resolved_at,
-                mail,
-            }
-        })
-        .collect())
 }
 
 pub(super) fn outage_row(row: outages::Outage) -> OutageRow {

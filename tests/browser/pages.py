@@ -139,6 +139,13 @@ class Album:
         viewer = self.window().sign_in("vera")
         for name, path in (("overview", "/"), ("accounts", "/accounts"), ("connection", page.url.removeprefix(AT))):
             self.look(viewer, f"viewer-{name}", path)
+        for kind in ("Connection lapsed", "Provider outage"):
+            window.goto("/alerts")
+            page.locator("tbody a", has_text=kind).first.click()
+            self.look(window, f"alert-{kind.split()[-1]}")
+        for summary in page.locator("summary").all():
+            summary.click()
+        self.look(window, "alert-asks-once-more")
         self.look(window, "orders-none-like-that", "/orders?search=nothing")
         self.look(window, "api", "/api/v1")
         self.look(window, "sandbox", SANDBOX)

@@ -185,7 +185,7 @@ fn renewed(renewal: &Renewal, provider: Provider) -> (Tone, String) {
         Renewal::Spent { outcome: Some(Outcome::Renewed | Outcome::Adopted | Outcome::Discarded), .. }
         | Renewal::Elsewhere => (Tone::Good, "Renewed.".to_owned()),
         Renewal::Spent { outcome: Some(Outcome::DeadGrant), .. } | Renewal::Lapsed => {
-            (Tone::Bad, "Not renewed: only its owner can repair it. The owner is mailed a link.".to_owned())
+            (Tone::Bad, "Not renewed: only its owner can repair it. What they are mailed stands below.".to_owned())
         }
         Renewal::Spent { outcome: Some(_), .. } => {
             (Tone::Warn, "Not renewed: the reason stands below. It is tried again by itself.".to_owned())

@@ -1,26 +1,19 @@
-//! What is mostly looked at: alerts, outages, the token ledger, the audit log, the configuration.
+//! What is only looked at: outages, the token ledger, the audit log, the configuration.
 
 use askama::Template;
-use axum::{
-    extract::{Path, Query, State},
-    http::StatusCode,
-    response::Response,
-};
-use chrono::TimeDelta;
+use axum::{extract::Query, response::Response};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
     super::{
-        Error, Web,
-        pages::{AlertRow, Frame, Here, MessagePage, OutageRow, SpendRow, Tone},
-        show, status,
-        visitor::Acting,
+        Error,
+        pages::{Frame, Here, OutageRow, SpendRow},
+        status,
     },
     Desk,
 };
 use crate::{
-    alerts::by_hand::{self, Decision},
     store::{
         audit_log::{self, Entry},
         outages, spends,
@@ -30,47 +23,22 @@ use crate::{
 
 /// Rows of one page.
 const ROWS: i64 = 100;
-/// How long an alert is snoozed from its page.
-const SNOOZE: TimeDelta = TimeDelta::days(1);
+/// One more than is shown tells whether there are more.
+pub(super) const FETCHED: i64 = ROWS + 1;
 
-#[derive(Template)]
-#[template(path = "dashboard/alerts.html")]
-struct Alerts {
-    frame: Frame,
-    rows: Vec<AlertRow>,
-}
-
-/// What people were told.
-pub(in super::super) async fn alerts(desk: Desk) -> Result<Response, Error> {
-    let rows = status::alert_rows(&mut *desk.web.pool.acquire().await?, ROWS, desk.now()).await?;
-    let page = Alerts { frame: desk.frame(Here::Alerts), rows };
-    Ok(desk.show(&page))
-}
-
-/// What is to become of an alert.
+/// A place in a list.
 #[derive(Deserialize)]
-pub(in super::super) struct Wish {
-    wish: String,
+pub(in super::super) struct Before {
+    #[serde(default)]
+    before: String,
 }
 
-/// Acknowledges, snoozes or resolves an alert.
-pub(in super::super) async fn steer(
-    State(web): State<Web>,
-    Path(id): Path<Uuid>,
-    Acting { actor, form }: Acting<Wish>,
-) -> Result<Response, Error> {
-    let (mut conn, now) = (web.pool.acquire().await?, web.clock.now());
-    let (decision, said) = match form.wish.as_str() {
-        "acknowledge" => (Decision::Acknowledge, "Acknowledged: no more reminders."),
-        "snooze" => (Decision::Snooze(now + SNOOZE), "Snoozed for a day."),
-        "resolve" => (Decision::Resolve, "Resolved."),
-        _ => return Ok(show(StatusCode::BAD_REQUEST, &MessagePage::form_unread())),
-    };
-    match by_hand::decide(&mut conn, id, decision, &actor, now).await {
-        Ok(_) => Ok(web.done("/alerts", Tone::Good, said)),
-        Err(by_hand::Refused::Store(error)) => Err(error.into()),
-        Err(refused) => Ok(web.done("/alerts", Tone::Warn, &format!("Nothing was changed: {refused}"))),
-    }
+/// Leaves one page of what was fetched, and says where the next one begins, if there is one.
+pub(super) fn older<R, K>(rows: &mut Vec<R>, key: impl Fn(&R) -> K) -> Option<K> {
+    let whole = usize::try_from(ROWS).unwrap_or(usize::MAX);
+    let more = rows.len() > whole;
+    rows.truncate(whole);
+    rows.last().filter(|_| more).map(key)
 }
 
 #[derive(Template)]
@@ -78,12 +46,19 @@ pub(in super::super) async fn steer(
 struct Outages {
     frame: Frame,
     rows: Vec<OutageRow>,
+    older: Option<Uuid>,
 }
 
-/// Provider-wide failures.
-pub(in super::super) async fn outages(desk: Desk) -> Result<Response, Error> {
-    let rows = outages::recent(&mut *desk.web.pool.acquire().await?, ROWS).await?;
-    let page = Outages { frame: desk.frame(Here::Outages), rows: rows.into_iter().map(status::outage_row).collect() };
+/// Provider-wide failures: those that last, then the others.
+pub(in super::super) async fn outages(desk: Desk, Query(asked): Query<Before>) -> Result<Response, Error> {
+    let mut conn = desk.web.pool.acquire().await?;
+    let before = asked.before.parse().ok();
+    let mut over = outages::over_page(&mut conn, before, FETCHED).await?;
+    let older = older(&mut over, |last| last.id);
+    let mut rows = if before.is_none() { outages::open_ones(&mut conn).await? } else { Vec::new() };
+    rows.extend(over);
+    let rows = rows.into_iter().map(status::outage_row).collect();
+    let page = Outages { frame: desk.frame(Here::Outages), rows, older };
     Ok(desk.show(&page))
 }
 
@@ -92,20 +67,16 @@ pub(in super::super) async fn outages(desk: Desk) -> Result<Response, Error> {
 struct Ledger {
     frame: Frame,
     rows: Vec<SpendRow>,
+    older: Option<i64>,
 }
 
 /// Uses of refresh tokens.
-pub(in super::super) async fn spends(desk: Desk) -> Result<Response, Error> {
-    let rows = spends::recent(&mut *desk.web.pool.acquire().await?, ROWS).await?;
-    let page = Ledger { frame: desk.frame(Here::Ledger), rows: rows.into_iter().map(status::spend_row).collect() };
+pub(in super::super) async fn spends(desk: Desk, Query(asked): Query<Before>) -> Result<Response, Error> {
+    let mut rows = spends::recent(&mut *desk.web.pool.acquire().await?, asked.before.parse().ok(), FETCHED).await?;
+    let older = older(&mut rows, |last| last.id);
+    let rows = rows.into_iter().map(status::spend_row).collect();
+    let page = Ledger { frame: desk.frame(Here::Ledger), rows, older };
     Ok(desk.show(&page))
-}
-
-/// A place in the audit log.
-#[derive(Deserialize)]
-pub(in super::super) struct Before {
-    #[serde(default)]
-    before: String,
 }
 
 #[derive(Template)]
@@ -119,8 +90,8 @@ struct Audit {
 /// What people did.
 pub(in super::super) async fn audit(desk: Desk, Query(asked): Query<Before>) -> Result<Response, Error> {
     let mut conn = desk.web.pool.acquire().await?;
-    let rows = audit_log::recent(&mut conn, None, asked.before.parse().ok(), ROWS).await?;
-    let older = rows.last().filter(|_| rows.len() as i64 == ROWS).map(|last| last.id);
+    let mut rows = audit_log::recent(&mut conn, None, asked.before.parse().ok(), FETCHED).await?;
+    let older = older(&mut rows, |last| last.id);
     let page = Audit { frame: desk.frame(Here::Audit), rows, older };
     Ok(desk.show(&page))
 }

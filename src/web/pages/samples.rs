@@ -99,29 +99,31 @@ fn check(id: &'static str, state: State, message: &str, remedy: Option<&str>) ->
     Check { id, state, message: message.to_owned(), remedy: remedy.map(str::to_owned) }
 }
 
-fn alerts() -> Vec<AlertRow> {
-    vec![
-        AlertRow {
-            id: Uuid::nil(),
-            quiet: None,
-            title: "Connection lapsed".to_owned(),
-            subject: "Harbor Books, QuickBooks".to_owned(),
-            audience: "owner".to_owned(),
-            opened_at: ago(120),
-            closed_at: None,
-            mail: "1 sent 2 h ago".to_owned(),
-        },
-        AlertRow {
-            id: Uuid::nil(),
-            quiet: None,
-            title: "Setup fault".to_owned(),
-            subject: "HubSpot, BAD_CLIENT_SECRET".to_owned(),
-            audience: "operator".to_owned(),
-            opened_at: ago(4 * DAY),
-            closed_at: Some(ago(4 * DAY - 40)),
-            mail: "2 sent".to_owned(),
-        },
-    ]
+fn open_alerts() -> Listing<AlertRow> {
+    let row = AlertRow {
+        id: Uuid::nil(),
+        quiet: None,
+        title: "Connection lapsed".to_owned(),
+        subject: "Harbor Books: Harbor Books LLC".to_owned(),
+        audience: "owner".to_owned(),
+        opened_at: ago(120),
+        closed_at: None,
+        mail: "1 sent".to_owned(),
+    };
+    Listing::of(vec![row], 1)
+}
+
+fn past_alerts() -> Vec<AlertRow> {
+    vec![AlertRow {
+        id: Uuid::nil(),
+        quiet: None,
+        title: "Our own fault".to_owned(),
+        subject: "HubSpot".to_owned(),
+        audience: "operator".to_owned(),
+        opened_at: ago(4 * DAY),
+        closed_at: Some(ago(4 * DAY - 40)),
+        mail: "2 sent".to_owned(),
+    }]
 }
 
 fn parked() -> Listing<ParkedRow> {
@@ -184,7 +186,8 @@ pub(super) fn bad_evening() -> StatusPage {
         ],
         parked: parked(),
         providers: providers(),
-        alerts: alerts(),
+        open_alerts: open_alerts(),
+        past_alerts: past_alerts(),
         outages: vec![OutageRow {
             name: "QuickBooks".to_owned(),
             opened_at: ago(26),
@@ -218,7 +221,9 @@ pub(super) fn first_day() -> StatusPage {
         parked: Listing::default(),
         providers: Vec::new(),
         orders: Vec::new(),
-        alerts: Vec::new(),
+        needs: Needs::default(),
+        open_alerts: Listing::default(),
+        past_alerts: Vec::new(),
         outages: Vec::new(),
         charts: Vec::new(),
         frame: Frame {

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 
 use super::rows::Shown as _;
 use super::{
-    AlertRow, Chart, ConnectionCounts, ConnectionRow, Frame, Listing, OrderRow, OutageRow, ParkedRow, ProviderRow,
-    TokenClock, Tone, When,
+    AlertRow, Chart, ConnectionCounts, ConnectionRow, Frame, Listing, Needs, OrderRow, OutageRow, ParkedRow,
+    ProviderRow, TokenClock, Tone, When,
 };
 use crate::{
     health::{Check, State},
@@ -39,8 +39,12 @@ pub struct StatusPage {
     pub providers: Vec<ProviderRow>,
     /// Orders, the latest first.
     pub orders: Vec<OrderRow>,
-    /// Alerts, open ones first.
-    pub alerts: Vec<AlertRow>,
+    /// What is open and wants a person.
+    pub needs: Needs,
+    /// Open alerts, those first that the operator is told of.
+    pub open_alerts: Listing<AlertRow>,
+    /// Alerts that are over, the latest first.
+    pub past_alerts: Vec<AlertRow>,
     /// Outages that last.
     pub outages: Vec<OutageRow>,
     /// The last day.
@@ -55,30 +59,53 @@ impl StatusPage {
         Template::render(self)
     }
 
-    /// The worst thing to be said, and how bad it is.
+    /// The worst thing to be said, and how bad it is: first what only the operator can put right.
     fn headline(&self) -> (Tone, String) {
-        let failed = self.checks.iter().filter(|check| check.state == State::Fail).count() as u64;
-        let ConnectionCounts { connected, failing, lapsed, .. } = self.connection_counts;
-        if failed > 0 {
-            let verb = if failed == 1 { "fails" } else { "fail" };
-            return (Tone::Bad, format!("{} {verb}", words::count(failed, "check")));
-        }
-        if lapsed > 0 {
-            let verb = if lapsed == 1 { "waits for its owner" } else { "wait for their owners" };
-            return (Tone::Bad, format!("{} {verb}", words::count(lapsed, "connection")));
-        }
-        if let Some(outage) = self.outages.first() {
-            return (Tone::Warn, format!("Outage of {}; what needs it waits", outage.name));
-        }
-        if failing > 0 {
-            let verb = if failing == 1 { "fails" } else { "fail" };
-            return (Tone::Warn, format!("{} {verb} to renew", words::count(failing, "connection")));
-        }
-        match connected {
+        let well = || match self.connection_counts.connected {
             0 => (Tone::Quiet, "Nothing is connected yet".to_owned()),
             1 => (Tone::Good, "The one lamp is lit".to_owned()),
             n => (Tone::Good, format!("All {} lamps are lit", words::number(n))),
+        };
+        self.wants_a_hand()
+            .map(|said| (Tone::Bad, said))
+            .or_else(|| self.wants_an_eye().map(|said| (Tone::Warn, said)))
+            .unwrap_or_else(well)
+    }
+
+    /// What stays wrong until somebody does something.
+    fn wants_a_hand(&self) -> Option<String> {
+        let failed = self.checks.iter().filter(|check| check.state == State::Fail).count() as u64;
+        if failed > 0 {
+            return Some(counted(failed, "check", ["fails", "fail"]));
         }
+        match (self.needs.pressing, &self.needs.first) {
+            (0, _) => {}
+            (1, Some(first)) => return Some(first.clone()),
+            (n, _) => return Some(counted(n, "alert", ["needs you", "need you"])),
+        }
+        if self.needs.held > 0 {
+            let held = counted(self.needs.held, "mail", ["to an owner is held", "to owners are held"]);
+            return Some(format!("{held} until you decide"));
+        }
+        if self.connection_counts.lapsed > 0 {
+            let verbs = ["waits for its owner", "wait for their owners"];
+            return Some(counted(self.connection_counts.lapsed, "connection", verbs));
+        }
+        (self.parked.total > 0)
+            .then(|| counted(self.parked.total, "order", ["waits for a person", "wait for a person"]))
+    }
+
+    /// What may pass by itself, or what somebody is at.
+    fn wants_an_eye(&self) -> Option<String> {
+        if let Some(outage) = self.outages.first() {
+            return Some(format!("Outage of {}; what needs it waits", outage.name));
+        }
+        if self.connection_counts.failing > 0 {
+            let verbs = ["fails to renew", "fail to renew"];
+            return Some(counted(self.connection_counts.failing, "connection", verbs));
+        }
+        let known = self.needs.known;
+        (known > 0).then(|| counted(known, "alert", ["is open, and somebody knows", "are open, and somebody knows"]))
     }
 
     /// Templates pass every argument by reference.
@@ -104,4 +131,8 @@ impl StatusPage {
     fn clocks<'a>(&self, row: &'a ConnectionRow) -> [(&'static str, &'a TokenClock); 3] {
         [("Access", &row.access), ("Refresh", &row.refresh), ("Hard cap", &row.hard_cap)]
     }
+}
+
+fn counted(n: u64, noun: &str, [one, many]: [&str; 2]) -> String {
+    format!("{} {}", words::count(n, noun), if n == 1 { one } else { many })
 }

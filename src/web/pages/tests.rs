@@ -148,12 +148,23 @@ fn the_headline_names_the_worst() {
     page.checks[0].state = State::Fail;
     assert_eq!(title(&page), "1 check fails");
     page.checks.clear();
+    page.needs = Needs { pressing: 2, first: Some("Our own fault: HubSpot".to_owned()), known: 1, held: 30 };
+    assert_eq!(title(&page), "2 alerts need you");
+    page.needs.pressing = 1;
+    assert_eq!(title(&page), "Our own fault: HubSpot");
+    page.needs.pressing = 0;
+    assert_eq!(title(&page), "30 mails to owners are held until you decide");
+    page.needs.held = 0;
     assert_eq!(title(&page), "1 connection waits for its owner");
     page.connection_counts.lapsed = 0;
+    assert_eq!(title(&page), "7 orders wait for a person");
+    page.parked = Listing::default();
     assert_eq!(title(&page), "Outage of QuickBooks; what needs it waits");
     page.outages.clear();
     assert_eq!(title(&page), "1 connection fails to renew");
     page.connection_counts.failing = 0;
+    assert_eq!(title(&page), "1 alert is open, and somebody knows");
+    page.needs.known = 0;
     assert_eq!(title(&page), "All 308 lamps are lit");
     assert_eq!(title(&first_day()), "Nothing is connected yet");
 }
