@@ -123,10 +123,8 @@ pub fn ends_by_itself(alert: &Alert) -> Option<&'static str> {
         Kind::OperatorFault if alert.detail["spool_host"].is_string() => {
             Some("that host's spool is looked at every 20 seconds, and it ends when nothing is wrong there any more")
         }
-        Kind::ConnectionLapsed | Kind::OperatorFault | Kind::Outage => None,
-        Kind::RecipientRefused => Some(
-            "it ends with the first mail that the address takes; enter one that works with `lamplighter account owner`",
-        ),
+        // Nobody sees that a mailbox which sent mail back takes it again.
+        Kind::ConnectionLapsed | Kind::OperatorFault | Kind::Outage | Kind::RecipientRefused => None,
         Kind::RestoreFence => Some("work is held back until `lamplighter resume` lets it go on"),
         Kind::HardCapNear => Some("it ends when the owner reconnects; to stop the reminders, acknowledge or snooze it"),
         Kind::RefreshWindowNear => Some("it ends when renewals work; to stop the reminders, acknowledge or snooze it"),

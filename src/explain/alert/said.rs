@@ -70,7 +70,15 @@ fn of_kind(facts: &Facts) -> Said {
         Kind::LapseStorm => storm(facts),
         Kind::RecipientRefused => ours::recipient(facts),
         Kind::SmtpAway => ours::smtp(alert),
+        Kind::LinkAsked => link_asked(facts),
     }
+}
+
+fn link_asked(facts: &Facts) -> Said {
+    let account = words::name(facts.alert.account.as_deref().unwrap_or_default());
+    let happened =
+        format!("Somebody with an old link of {account} asked for a fresh one. It goes to the owner's address only.");
+    Said::of([happened], ["There is nothing to do.".to_owned()], "")
 }
 
 fn text<'a>(alert: &'a Alert, name: &str) -> &'a str {
