@@ -249,36 +249,6 @@ pub async fn held(conn: &mut PgConnection) -> Result<Vec<(Provider, u64)>, Error
     Ok(rows.into_iter().map(|row| (row.provider, row.count.unsigned_abs())).collect())
 }
 
-/// How the mails of an alert stand.
-#[derive(Clone, Debug)]
-pub struct Standing {
-    /// The alert.
-    pub alert_id: Uuid,
-    /// Handed over.
-    pub sent: i64,
-    /// Not yet.
-    pub waiting: i64,
-    /// Why not, in the latest words.
-    pub last_error: Option<String>,
-}
-
-/// How the mails of these alerts stand.
-///
-/// # Errors
-/// Database trouble.
-pub async fn standing(conn: &mut PgConnection, alert_ids: &[Uuid]) -> Result<Vec<Standing>, Error> {
-    Ok(sqlx::query_as!(
-        Standing,
-        r#"select alert_id, count(sent_at) as "sent!", count(*) filter (where sent_at is null) as "waiting!",
-                  (array_agg(last_error order by failed_at desc nulls last) filter (where last_error is not null))[1]
-                      as last_error
-           from mails where alert_id = any($1) group by alert_id"#,
-        alert_ids
-    )
-    .fetch_all(conn)
-    .await?)
-}
-
 /// One mail of an alert, for people.
 #[derive(Clone, Debug, Serialize)]
 pub struct Sent {

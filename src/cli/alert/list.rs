@@ -56,7 +56,7 @@ fn row(alert: &Alert, now: DateTime<Utc>) -> Vec<String> {
     vec![
         alert.short_id(),
         words::until(alert.opened_at, now),
-        alert.kind.title().to_owned(),
+        alert.title().to_owned(),
         about(alert),
         state(alert, now),
     ]

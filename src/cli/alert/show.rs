@@ -37,7 +37,7 @@ pub(super) async fn run(config: &Config, id: &str, as_json: bool) -> anyhow::Res
 
 fn lines(alert: &Alert, letters: &[Sent], deeds: &[Entry], now: DateTime<Utc>) -> Vec<String> {
     let mut lines = vec![
-        format!("{} ({})", alert.kind.title(), about(alert)),
+        format!("{} ({})", alert.title(), about(alert)),
         format!("  id        {}", alert.id),
         format!("  since     {}, {}", words::instant(alert.opened_at), words::until(alert.opened_at, now)),
         format!("  state     {}", state(alert, now)),

@@ -126,7 +126,7 @@ async fn an_owner_is_mailed_once_a_day_of_what_only_they_can_put_right() {
     let said = mails[1].text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("Since our last mail QuickBooks refused 1 order. It stands first below"), "{said}");
     assert!(said.find("A-2").unwrap() < said.find("A-1").unwrap(), "{said}");
-    assert!(said.contains("Open that period again in QuickBooks") && !said.contains("at its source"), "{said}");
+    assert!(said.contains("open that period again in QuickBooks") && !said.contains("at its source"), "{said}");
     wait(&app, TimeDelta::days(3)).await;
     app.mails(2).await;
 

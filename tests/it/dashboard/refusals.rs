@@ -102,7 +102,9 @@ fn every_route_stands_where_these_tests_look() {
         outside,
         [
             "/connect/{token}",
+            "/connect/{token}/fresh-link",
             "/owner/{token}",
+            "/owner/{token}/fresh-link",
             "/owner/{token}/disconnect",
             "/owner/{token}/send-again",
             "/oauth/{provider}/callback",
