@@ -148,7 +148,7 @@ async fn an_end_that_wobbles_is_the_same_end_and_one_that_moves_is_another() {
     // And back, to less than a week: another end, another warning.
     life(TimeDelta::zero());
     days(&app, 1).await;
-    assert!(app.mails(4).await[3].subject.starts_with("Last call"), "{:?}", subjects(&app.sandbox.mails()));
+    assert!(app.mails(4).await[3].subject.starts_with("5 days left"), "{:?}", subjects(&app.sandbox.mails()));
     assert_eq!(app.count("select count(*) from alerts").await, 2);
 }
 
@@ -209,5 +209,5 @@ async fn a_mail_server_that_was_away_for_weeks_delivers_only_the_latest_step() {
     app.sandbox.refuse_mail(None);
     app.advance(TimeDelta::hours(2));
     let mails = app.mails(1).await;
-    assert!(mails[0].subject.starts_with("Last call: 6 days left"), "{}", mails[0].subject);
+    assert!(mails[0].subject.starts_with("6 days left"), "{}", mails[0].subject);
 }

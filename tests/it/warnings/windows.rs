@@ -136,7 +136,7 @@ async fn a_step_is_never_taken_back_when_the_first_in_line_is_saved() {
     app.execute(unrenewed).await;
     let warn = async || app.app.keeper.warn_round().await.unwrap();
     assert_eq!(warn().await, Report { mailed: 1, ended: 0 });
-    assert!(app.mails(1).await[0].subject.starts_with("Reminder: 20 days left"));
+    assert!(app.mails(1).await[0].subject.starts_with("20 days left"));
     app.execute(
         "update tokens set refresh_expires_at = renewed_at + interval '50 days' where refresh_expires_at is not null",
     )
