@@ -95,11 +95,32 @@ pub async fn decide(
     decide_about(conn, provider, None, decision, actor, now).await
 }
 
+/// The same by the alert that tells of the storm; whose mails they are, and how many there were.
+///
+/// # Errors
+/// There is no such alert, it is over, or it holds nothing; database trouble.
+pub async fn decide_by_alert(
+    conn: &mut PgConnection,
+    id: Uuid,
+    decision: Decision,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<(Provider, u64), Refused> {
+    let alert = alerts::get(conn, id).await?.ok_or_else(|| Refused::Missing(id.to_string()))?;
+    if let Some(at) = alert.resolved_at {
+        return Err(Refused::Over(at));
+    }
+    let Some(provider) = alert.provider.filter(|_| alert.kind == Kind::LapseStorm) else {
+        return Err(Refused::HoldsNothing);
+    };
+    Ok((provider, decide_about(conn, provider, Some(id), decision, actor, now).await?))
+}
+
 /// The same, of the storm that this alert tells of and of no later one.
 ///
 /// # Errors
 /// It is over, or there never was one; database trouble.
-pub async fn decide_about(
+async fn decide_about(
     conn: &mut PgConnection,
     provider: Provider,
     alert_id: Option<Uuid>,

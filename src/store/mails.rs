@@ -250,7 +250,8 @@ pub async fn held(conn: &mut PgConnection) -> Result<Vec<(Provider, u64)>, Error
 }
 
 /// One mail of an alert, for people.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = AlertMail)]
 pub struct Sent {
     /// Its id, and its Message-ID.
     pub id: Uuid,

@@ -112,6 +112,7 @@ fn routes() -> OpenApiRouter<Web> {
         .routes(routes!(alerts::acknowledge_alert))
         .routes(routes!(alerts::snooze_alert))
         .routes(routes!(alerts::resolve_alert))
+        .routes(routes!(alerts::release_mails))
         .routes(routes!(mails::note_bounce))
         .routes(routes!(lists::list_outages))
         .routes(routes!(lists::get_configuration))

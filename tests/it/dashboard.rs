@@ -1,6 +1,6 @@
 //! The operator's dashboard: who comes in, what forms must prove, and what the deeds do.
 
-mod alerts;
+pub(crate) mod alerts;
 mod deeds;
 mod proxies;
 mod refusals;

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -14,8 +14,17 @@ use super::{
     problem::{Kind, Problem},
 };
 use crate::{
-    alerts::by_hand::{self, Decision, Refused},
-    store::alerts::listing::{self, Filter, Row},
+    alerts::{
+        by_hand::{self, Decision, Refused},
+        storm,
+    },
+    explain::alert::{self as explain, Said},
+    provider::Provider,
+    store::{
+        alerts::listing::{self, Filter, Row},
+        audit_log::Entry,
+        mails::Sent,
+    },
     web::Web,
 };
 
@@ -55,16 +64,82 @@ pub(super) async fn list_alerts(
     Ok(Json(size.page(rows, |row: &Row| row.id.to_string())))
 }
 
-/// See one alert.
+/// An alert with what is known of it, for whoever has to do something about it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExplainedAlert)]
+pub(super) struct Explained {
+    #[serde(flatten)]
+    alert: Row,
+    /// What happened, and what it means.
+    happened: Vec<String>,
+    /// What a person can do.
+    to_do: Vec<String>,
+    /// What happens without them.
+    next: Vec<String>,
+    /// Its mails, the earliest first.
+    mails: Vec<Sent>,
+    /// What was done about it by hand, the last one first.
+    deeds: Vec<Entry>,
+}
+
+/// See one alert: what happened, what to do, what happens by itself, who was told and what was done.
 #[utoipa::path(get, path = "/api/v1/alerts/{alert_id}", tag = "alerts",
     params(("alert_id" = Uuid, Path, description = "The alert")), security(("key" = ["read"])),
-    responses((status = 200, description = "The alert", body = Row)))]
+    responses((status = 200, description = "The alert, explained", body = Explained)))]
 pub(super) async fn get_alert(
     State(web): State<Web>,
     caller: Caller<Reads>,
     Path(id): Path<Uuid>,
-) -> Result<Json<Row>, Problem> {
-    one(&mut *web.pool.acquire().await?, &caller, id).await.map(Json)
+) -> Result<Json<Explained>, Problem> {
+    let mut conn = web.pool.acquire().await?;
+    let alert = one(&mut conn, &caller, id).await?;
+    let facts = explain::gather(&mut conn, id, caller.now).await?.ok_or_else(|| missing("alert"))?;
+    let Said { happened, todo, next } = explain::said(&facts);
+    Ok(Json(Explained { alert, happened, to_do: todo, next, mails: facts.mails, deeds: facts.deeds }))
+}
+
+/// What is to become of mails that are held.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"drop": false}))]
+pub(super) struct Release {
+    /// Throws them away instead: nobody is mailed about these lapses.
+    #[serde(default)]
+    drop: bool,
+}
+
+/// What became of mails that were held.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Released {
+    /// At whom the connections lapsed.
+    provider: Provider,
+    /// How many mails there were.
+    mails: u64,
+    /// Whether they were thrown away; else they go out now.
+    dropped: bool,
+}
+
+/// Let mails to owners go out that are held because very many connections lapsed at once, or throw them away. Takes a key for
+/// all accounts.
+#[utoipa::path(post, path = "/api/v1/alerts/{alert_id}/release", tag = "alerts", request_body = Release,
+    params(("alert_id" = Uuid, Path, description = "The alert that tells of the held mails")),
+    security(("key" = ["manage"])), responses(
+        (status = 200, description = "They go out, or are thrown away", body = Released),
+        (status = 409, description = "It is over, or holds nothing")))]
+pub(super) async fn release_mails(
+    State(web): State<Web>,
+    caller: Caller<Manages>,
+    Path(id): Path<Uuid>,
+    Content(wish): Content<Release>,
+) -> Result<Json<Released>, Problem> {
+    caller.for_all()?;
+    let decision = if wish.drop { storm::Decision::Drop } else { storm::Decision::Release };
+    let mut conn = web.pool.acquire().await?;
+    let decided = storm::decide_by_alert(&mut conn, id, decision, &caller.actor(), caller.now).await;
+    let (provider, mails) = decided.map_err(refused)?;
+    drop(conn);
+    (web.connected)();
+    Ok(Json(Released { provider, mails, dropped: wish.drop }))
 }
 
 /// Say that you know: nobody is reminded any more. The all-clear still comes.

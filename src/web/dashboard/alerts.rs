@@ -246,14 +246,7 @@ async fn held(
     decision: storm::Decision,
     actor: &Actor,
 ) -> Result<String, Refused> {
-    let alert = alerts::get(conn, id).await?.ok_or_else(|| Refused::Missing(id.to_string()))?;
-    if let Some(at) = alert.resolved_at {
-        return Err(Refused::Over(at));
-    }
-    let Some(provider) = alert.provider.filter(|_| alert.kind == Kind::LapseStorm) else {
-        return Err(Refused::HoldsNothing);
-    };
-    let count = storm::decide_about(conn, provider, Some(id), decision, actor, web.clock.now()).await?;
+    let (provider, count) = storm::decide_by_alert(conn, id, decision, actor, web.clock.now()).await?;
     let mails = words::capitalised(&words::count(count, "mail"));
     let title = provider.title();
     Ok(match decision {

@@ -44,6 +44,7 @@ fn body(id: &str, account: &Account) -> Value {
         "retry_orders" => json!({"account": account.id}),
         "skip_order" => json!({"reason": "a test"}),
         "note_bounce" => json!({"message_id": format!("<{MAIL}@lamps.example>"), "reason": "550 no such mailbox"}),
+        "release_mails" => json!({"drop": false}),
         "snooze_alert" => json!({"until": "2099-01-01T00:00:00Z"}),
         "sync_orders" => json!({"from": "2026-01-01T00:00:00Z"}),
         _ => panic!("{id} takes a body: say here which"),
@@ -161,7 +162,7 @@ async fn a_key_without_the_scope_opens_no_route() {
 async fn a_key_for_another_account_sees_and_changes_nothing_of_this_one() {
     let (app, account) = furnished().await;
     let key = app.program_key(&Scope::ALL, Some(&app.account("Lake Books").await)).await;
-    let about_all = ["get_status", "add_account", "get_configuration"];
+    let about_all = ["get_status", "add_account", "get_configuration", "release_mails"];
     // Of no account at all.
     let shared = ["list_outages"];
     for route in app.routes(&account).await {

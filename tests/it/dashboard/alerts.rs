@@ -93,7 +93,8 @@ async fn a_lapse_is_told_with_its_evidence_its_mails_and_what_was_done() {
 }
 
 /// Four connections lapse at once where three are too many.
-async fn storm() -> TestApp {
+/// Four owners would be mailed, and nobody is.
+pub(crate) async fn storm() -> TestApp {
     let app = TestApp::start_with(&[("alerts.storm_after", "3")]).await;
     for n in 0..4 {
         let realm = format!("46208163652124{n:05}");
