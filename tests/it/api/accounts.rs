@@ -28,6 +28,7 @@ async fn an_account_is_added_changed_and_connected() {
     for wrong in [
         json!({"name": " "}),
         json!({"name": "a\nb"}),
+        json!({"name": "019aa7b2-5c1e-7cc0-8a51-0d5f6f6f1a11"}),
         json!({"owner_email": "nobody"}),
         json!({"owner_name": "x".repeat(201)}),
     ] {
