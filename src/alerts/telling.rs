@@ -19,6 +19,7 @@ mod warnings;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
+use url::Url;
 
 use super::mail::{
     OperatorFault, OperatorFaultResolved, OutageClosed, OutageOpened, Rendered, RestoreFence, RestoreFenceOpened,
@@ -30,8 +31,11 @@ use crate::{
     provider::{Endpoint, Provider},
     store::{
         self,
+        accounts::{self, Account},
         alerts::{self, Alert, Kind},
-        all_clears, mails,
+        all_clears,
+        connections::{self, Connection},
+        mails,
         set_asides::{self, Resting},
         spends,
     },
@@ -133,6 +137,28 @@ pub(super) async fn tell(
 
 fn sent_or_dropped(told: Option<Told>) -> Tale {
     told.map_or(Tale::Drop, Tale::Send)
+}
+
+/// Whom a mail about a connection goes to.
+struct Whose {
+    connection: Connection,
+    account: Account,
+    /// A link to the owner's page, and until when it works.
+    page: (Url, DateTime<Utc>),
+}
+
+/// The owner of the connection that an alert is about; nobody when it is gone.
+async fn whose(
+    conn: &mut PgConnection,
+    alert: &Alert,
+    links: &ReconnectLinks,
+    now: DateTime<Utc>,
+) -> Result<Option<Whose>, store::Error> {
+    let Some(connection_id) = alert.connection_id else { return Ok(None) };
+    let Some(connection) = connections::get(conn, connection_id).await? else { return Ok(None) };
+    let account = accounts::of_connection(conn, connection_id).await?;
+    let (page, link) = links.make_owners(account.id, now);
+    Ok(Some(Whose { connection, account, page: (page, link.expires_at) }))
 }
 
 /// `resting` are the tokens that the alert is about, if it is about tokens that do not open; `met` is how many connections

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::{LOOK_AGAIN, Tale, Told};
+use super::{LOOK_AGAIN, Tale, Told, Whose, whose};
 use crate::{
     alerts::mail::{Lapsed, OwnersPage, Recovered, Reminder, Rendered},
     config,
@@ -11,7 +11,7 @@ use crate::{
     provider::{Cause, Provider},
     store::{
         self,
-        accounts::{self, Account},
+        accounts::Account,
         alerts::Alert,
         connections::{self, Connection, Status},
         intakes, mails, order_log, tokens,
@@ -29,13 +29,11 @@ pub(super) async fn to_owner(
     config: &config::Alerts,
     now: DateTime<Utc>,
 ) -> Result<Result<Tale, String>, store::Error> {
-    let missing = || Ok(Err("its connection is gone".to_owned()));
-    let Some(connection_id) = alert.connection_id else { return missing() };
-    let Some(connection) = connections::get(conn, connection_id).await? else { return missing() };
-    let account = accounts::of_connection(conn, connection_id).await?;
-    let support_contact = config.support_contact.as_deref();
-    let (page, page_link) = links.make_owners(account.id, now);
-    let page = OwnersPage { url: page.as_str(), works_until: page_link.expires_at };
+    let Some(Whose { connection, account, page }) = whose(conn, alert, links, now).await? else {
+        return Ok(Err("its connection is gone".to_owned()));
+    };
+    let (connection_id, support_contact) = (connection.id, config.support_contact.as_deref());
+    let page = OwnersPage { url: page.0.as_str(), works_until: page.1 };
     let rendered = match mail.step {
         mails::Step::Opened | mails::Step::Reminder | mails::Step::LastCall => {
             let is_last = usize::try_from(mail.number).is_ok_and(|rung| rung >= config.reminders.len());

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::Told;
+use super::{Told, Whose, whose};
 use crate::{
     alerts::mail::{
         Call, OwnersPage, Reason, Rendered, RunningOut, RunningOutResolved, WindowNear, WindowNearResolved,
@@ -14,13 +14,7 @@ use crate::{
     links::ReconnectLinks,
     provider::{Endpoint, Provider},
     store::{
-        self, accounts,
-        alerts::Alert,
-        connections::{self, Status},
-        mails::Step,
-        outages,
-        spends::Outcome,
-        warnings as tables, windows,
+        self, alerts::Alert, connections::Status, mails::Step, outages, spends::Outcome, warnings as tables, windows,
     },
 };
 
@@ -35,13 +29,11 @@ pub(super) async fn to_owner(
     config: &config::Alerts,
     now: DateTime<Utc>,
 ) -> Tale {
-    let missing = || Ok(Err("its connection is gone".to_owned()));
-    let Some(connection_id) = alert.connection_id else { return missing() };
-    let Some(connection) = connections::get(conn, connection_id).await? else { return missing() };
-    let account = accounts::of_connection(conn, connection_id).await?;
-    let support_contact = config.support_contact.as_deref();
-    let (page, page_link) = links.make_owners(account.id, now);
-    let page = OwnersPage { url: page.as_str(), works_until: page_link.expires_at };
+    let Some(Whose { connection, account, page }) = whose(conn, alert, links, now).await? else {
+        return Ok(Err("its connection is gone".to_owned()));
+    };
+    let (connection_id, support_contact) = (connection.id, config.support_contact.as_deref());
+    let page = OwnersPage { url: page.0.as_str(), works_until: page.1 };
     let rendered = match call(step) {
         Some(call) => {
             let works = matches!(connection.status, Status::Connected | Status::Failing);
